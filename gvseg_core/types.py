@@ -1,0 +1,276 @@
+"""The nouns every room shares: frozen dataclasses and Protocols, hardly any logic.
+
+Letters: B clips, T frames in a clip, Q queries, C channels, K classes ("no object" is index K), H, W source pixels,
+h, w feature cells. Sizes are (H, W), boxes xyxy in pixels, pictures RGB, times `Fraction` seconds.
+
+Importing this module does not import torch: tensors are named in annotations only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Size = tuple[int, int]
+"""(H, W) in pixels."""
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels; x1, y1 exclusive."""
+
+TaskName = Literal["vis", "vss", "vps", "evs"]
+
+
+# --- what a frame holds -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rle:
+    """One binary mask, run-length encoded as COCO does: column-major, the first run counts zeros, compressed string.
+
+    `gvseg_core.ops.rle` encodes, checks and decodes; nothing else calls pycocotools.
+    """
+
+    size: Size
+    counts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One object pointed at on one frame: exactly one of mask, box and point is given."""
+
+    track_id: int  # 1 ≤ id ≤ 254 for palette PNG; it names the object in every output
+    mask: Rle | None = None  # at the video's H × W
+    box: Box | None = None
+    point: tuple[float, float] | None = None  # x, y in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """Everything pointed at on one frame (exemplar-guided segmentation)."""
+
+    prompts: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture: what every source yields."""
+
+    index: int  # its number in the source, from 0; consecutive unless a range or stride was asked for
+    time: Fraction  # seconds, exact; frame rates may vary
+    image: Tensor  # (3, H, W) uint8 RGB, upright; often a view of (H, W, 3) memory
+    exemplar: Exemplar | None = None  # EVS: objects given on this frame, the first or a later one
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One region of one frame."""
+
+    track_id: int  # ≥ 1, the same object for ever; where the class is the identity, class_id + 1
+    class_id: int  # index into the vocabulary
+    score: float  # in [0, 1]
+    mask: Rle  # at H × W; never empty
+    ignore: bool = False  # ground truth only: crowd or void
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """All that was found on one frame or, for ground truth, all that is there."""
+
+    frame: Frame
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One object (or one class of a semantic map) summed up over its video."""
+
+    track_id: int
+    class_id: int
+    score: float  # over the whole video, in [0, 1]
+    first_frame: int
+    last_frame: int
+    num_frames: int  # frames on which it is visible
+    class_scores: tuple[float, ...] = ()  # (K,) probabilities over the video, where the task has them
+
+
+# --- classes ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClassInfo:
+    """One class of a vocabulary."""
+
+    name: str
+    color: tuple[int, int, int]  # RGB, the data set's own
+    is_thing: bool = True  # countable object; else "stuff"
+    dataset_id: int = 0  # the number the data set's own files use
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The classes a class head speaks of, in the order of its logits."""
+
+    name: str
+    classes: tuple[ClassInfo, ...]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @cached_property
+    def thing_ids(self) -> frozenset[int]:
+        """The class ids of countable objects."""
+        return frozenset(i for i, c in enumerate(self.classes) if c.is_thing)
+
+
+# --- videos -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a video before its first frame is decoded."""
+
+    name: str  # for people and for output names: the file's stem, the folder's name, "stdin", "demo"
+    size: Size  # of the upright picture
+    rate: Fraction | None = None  # mean frames a second; None when nobody says
+    time_base: Fraction = Fraction(1, 90000)  # in which its timestamps are exact
+    num_frames: int | None = None  # a hint for progress, never a promise
+    duration: Fraction | None = None  # seconds; a hint too
+    sample_aspect: Fraction = Fraction(1)  # pixel width : height of the upright picture
+    path: Path | None = None  # a file that can be opened again, for its sound
+    has_audio: bool = False
+    details: Mapping[str, str] = field(default_factory=dict)  # codec, pixel format, rotation …, for JSON and -v
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a video ended: what sinks need to finish their files honestly."""
+
+    tracks: tuple[Track, ...]
+    num_frames: int  # results written
+    complete: bool = True  # False when the input was cut or damaged, or the run interrupted
+    reason: str = ""  # why it is not complete, one line
+
+
+@runtime_checkable
+class VideoSource(Protocol):
+    """An open video. Frames come in order, once; problems that did not stop it are in `problems` afterwards."""
+
+    info: VideoInfo
+    problems: list[str]  # one line each: "damaged: 28 of 50 frames could be decoded"; empty if all went well
+
+    def __iter__(self) -> Iterator[Frame]: ...
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Where results go. A file appears whole, at `end`, or not at all."""
+
+    def begin(self, video: VideoInfo) -> None: ...
+    def write(self, result: FrameResult) -> None: ...
+    def end(self, outcome: Outcome) -> None: ...
+    def abort(self) -> None:
+        """Give up: remove part files, close what is open. Safe at any time, more than once."""
+
+
+# --- between the parts of the network -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """T frames made ready for the network, and what is needed to go back to source pixels."""
+
+    frames: tuple[Frame, ...]
+    pixels: Tensor  # (T, 3, Hp, Wp) normalised, padded with 0 at the right and bottom
+    input_size: Size  # of the resized picture inside the padding
+    source_size: Size  # H, W of the frames
+
+    @property
+    def padded_size(self) -> Size:
+        """(Hp, Wp)."""
+        return int(self.pixels.shape[-2]), int(self.pixels.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the pixel decoder makes of B clips of T frames."""
+
+    multi_scale: tuple[Tensor, ...]  # (B, T, C, h, w) at strides 32, 16, 8, in that order
+    mask_features: Tensor  # (B, T, Cm, h, w) at stride 4
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What the decoder starts from."""
+
+    content: Tensor  # (B, Q, C)
+    position: Tensor  # (B, Q, C)
+    is_thing: Tensor | None = None  # (Q,) bool: which queries get a shape–position descriptor; None is all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the decoder answers: logits and embeddings, nothing decided, full masks only where asked for."""
+
+    class_logits: Tensor  # (B, Q, K + 1) float32; the last is "no object"
+    embeddings: Tensor  # (B, Q, C) float32, after the decoder's last norm
+    mask_embeddings: Tensor  # (B, Q, Cm)
+    mask_features: Tensor  # (B, T, Cm, h, w)
+    descriptors: Tensor | None = None  # (B, Q, T, U·V) float32 shape–position of the masks; None when not computed
+    auxiliary: tuple[tuple[Tensor, Tensor], ...] = ()  # (class_logits, mask_embeddings) after 0, 1, … layers
+
+    def mask_logits(self, rows: Tensor | None = None) -> Tensor:
+        """(B, N, T, h, w) float32 logits at stride 4 of the queries in `rows` (N,), of all by default."""
+        queries = self.mask_embeddings if rows is None else self.mask_embeddings[:, rows]
+        b, t, c, h, w = self.mask_features.shape
+        features = self.mask_features.transpose(1, 2).reshape(b, c, t * h * w)
+        return (queries @ features).float().view(b, queries.shape[1], t, h, w)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """One clip's answer, decided per query and back in source pixels; who is who is the tracker's to say.
+
+    A task fills it from a `Prediction` of one clip (B = 1). `render` makes masks only when they are wanted: full
+    resolution costs more than everything else here together.
+    """
+
+    class_logits: Tensor  # (Q, K + 1) float32
+    embeddings: Tensor  # (Q, C) float32
+    descriptors: Tensor | None  # (Q, T, U·V) float32
+    rows: tuple[int, ...]  # queries the task kept
+    class_ids: tuple[int, ...]  # one per row
+    scores: tuple[float, ...]  # one per row, in [0, 1]
+    render: Callable[[Sequence[int]], list[tuple[Rle | None, ...]]]
+    """Queries → for each, T masks at source size; None where empty. Any query may be asked for, kept or not."""
+
+
+class Tracker(Protocol):
+    """The memory of one video."""
+
+    tracks: Sequence[Track]  # complete once the frames have ended
+
+    def update(self, proposals: Proposals, clip: Clip) -> Iterator[FrameResult]:
+        """Name what was proposed; every frame of the clip leaves exactly once, in order."""
+
+
+class Task(Protocol):
+    """What one kind of segmentation asks for; the network is the same for all four (GvSEG)."""
+
+    name: TaskName
+    vocabulary: Vocabulary
+
+    def init_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
+        """What the decoder starts from; `evs` looks up its exemplars in the tracker."""
+
+    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+        """From logits to decisions."""
+
+    def tracker(self) -> Tracker:
+        """A memory for one video."""

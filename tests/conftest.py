@@ -1,0 +1,27 @@
+"""What every test may use: the shared material (skipped by name where absent) and quiet threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # the suite runs in several processes; results do not depend on it
+
+SHARED = Path(os.environ.get("GVSEG_SHARED", "../shared"))
+
+
+def shared(*parts: str) -> Path:
+    """A file or folder of the shared material; the test is skipped where it is absent, as on a user's machine."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"needs {path} (set GVSEG_SHARED to the shared material)")
+    return path.resolve()
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The folder of real clips."""
+    return shared("data", "clips")
