@@ -9,12 +9,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from gvseg_core.errors import UsageError
+from gvseg_core.registry import choose
 
 
 class Settings(BaseModel):
@@ -116,8 +117,6 @@ class ModelSettings(Settings):
     @classmethod
     def _named_backbone(cls, values: Any) -> Any:
         if isinstance(values, Mapping) and isinstance(values.get("backbone"), str):
-            from gvseg_core.registry import choose
-
             return {**values, "backbone": choose("backbone", BACKBONES, values["backbone"])}
         return values
 
@@ -140,6 +139,33 @@ class TrackSettings(Settings):
     birth_score: float = Field(default=0.3, ge=0, le=1)  # a new id needs at least this class score
     memory: PositiveInt = 60  # frames after which a lost object is forgotten
     momentum: float = Field(default=0.7, ge=0, le=1)  # share of the old embedding kept at each match
+
+
+class Preset(Settings):
+    """One named run: what differs from the defaults, values only."""
+
+    model: ModelSettings = ModelSettings()
+    input: InputSettings = InputSettings()
+    tracking: TrackSettings = TrackSettings()
+
+
+def presets() -> dict[str, Path]:
+    """The presets that came with gvseg, by name: beside the package in a checkout, inside it in a wheel."""
+    here = Path(__file__).parent
+    folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), here / "presets")
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_preset(name_or_file: str) -> Preset:
+    """A preset by its name, or from a YAML file.
+
+    Raises:
+        UsageError: no such preset, or a setting in it that is not one.
+    """
+    path = Path(name_or_file)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = choose("preset", presets(), name_or_file)
+    return parse(Preset, load_yaml(path), str(path.name))
 
 
 S = TypeVar("S", bound=Settings)
@@ -202,9 +228,9 @@ def _explain(kind: type[BaseModel], problem: Any) -> str:
 def _field_names(kind: type[BaseModel]) -> set[str]:
     names = set(kind.model_fields)
     for info in kind.model_fields.values():
-        inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            names |= _field_names(inner)
+        for inner in (info.annotation, *get_args(info.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                names |= _field_names(inner)
     return names
 
 
@@ -214,11 +240,14 @@ __all__ = [
     "InputSettings",
     "ModelSettings",
     "PixelDecoderSettings",
+    "Preset",
     "QuerySettings",
     "ResNetSettings",
     "Settings",
     "SwinSettings",
     "TrackSettings",
+    "load_preset",
     "load_yaml",
     "parse",
+    "presets",
 ]
