@@ -1,0 +1,84 @@
+"""The few layers that all parts of the network share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gvseg_core.ops.fused import Activation, convolve, linear
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` that can take an addend and an activation along."""
+
+    def forward(self, x: Tensor, activation: Activation | None = None, add: Tensor | None = None) -> Tensor:
+        return linear(x, self.weight, self.bias, activation=activation, add=add)
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalisation by stored statistics, which training leaves alone.
+
+    Mask2Former and its descendants train ResNets so (detectron2's FrozenBN, eps 1e-5). Unlike there, scale and shift
+    are parameters; whoever wants them frozen too leaves them out of the optimiser.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    eps = 1e-5
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        statistics = self.running_mean, self.running_var
+        return F.batch_norm(x, *statistics, self.weight, self.bias, training=False, eps=self.eps)
+
+
+class Folded(nn.Identity):
+    """Where a batch normalisation was before its convolution took it in."""
+
+
+def fold(conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> Folded:
+    """Give `conv` the weight and bias that do what `norm` did after it."""
+    with torch.no_grad():
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        conv.weight.copy_(conv.weight * scale[:, None, None, None])
+        conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+    return Folded()
+
+
+def conv_norm(
+    x: Tensor, conv: nn.Conv2d, norm: nn.Module, activation: Activation | None = None, add: Tensor | None = None
+) -> Tensor:
+    """Activation(norm(conv(x)) + add), in one go once `norm` is folded."""
+    stride, padding = conv.stride[0], int(conv.padding[0])
+    if isinstance(norm, Folded):
+        return convolve(x, conv.weight, conv.bias, stride=stride, padding=padding, activation=activation, add=add)
+    y: Tensor = norm(conv(x))
+    if add is not None:
+        y = y + add
+    return F.relu(y) if activation == "relu" else y
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """(B, C, h, w) → (B, h·w, C); no copy when `x` is channels last."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def to_picture(tokens: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, h·w, C) → (B, C, h, w), channels last; no copy."""
+    return tokens.view(tokens.shape[0], *size, -1).permute(0, 3, 1, 2)
+
+
+def initialise(layer: nn.Linear | nn.Conv2d, fill: Callable[[Tensor], object]) -> None:
+    """Weights by `fill`, biases zero."""
+    fill(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,73 @@
+"""Sine position codes of pictures, clips and single places.
+
+Source: Mask2Former, `position_encoding.py` of the image and the video model (facebookresearch/Mask2Former, MIT):
+indices from 1, divided by (length + 1e-6), times 2π; frequencies 10000^(2⌊i/2⌋/width); sine and cosine interleaved;
+y before x.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gvseg_core.ops.constants import kept
+from gvseg_core.types import Size
+
+_EPS = 1e-6
+
+
+def sine_code(place: Tensor, width: int) -> Tensor:
+    """Sines and cosines of places along one axis.
+
+    Args:
+        place: (...) float, as a share of the axis.
+        width: of the code; even.
+
+    Returns:
+        (..., width) float32.
+    """
+    octave = torch.arange(width // 2, device=place.device)
+    angle = place.float()[..., None] * (2 * math.pi) / 10000 ** (2 * octave / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
+
+
+def place_code(places: Tensor, size: Size, dim: int) -> Tensor:
+    """The 2-D code of single places, between cells too: at a cell's centre, what `picture_code` holds there.
+
+    Args:
+        places: (..., 2) x, y in cells; 0 is the centre of the first cell.
+        size: (h, w) of the feature map.
+        dim: channels; divisible by 4.
+
+    Returns:
+        (..., dim) float32.
+    """
+    h, w = size
+    x, y = (places.float() + 1).unbind(-1)
+    return torch.cat([sine_code(y / (h + _EPS), dim // 2), sine_code(x / (w + _EPS), dim // 2)], dim=-1)
+
+
+@kept(12)
+def picture_code(size: Size, dim: int, device: torch.device) -> Tensor:
+    """The 2-D code of every cell of a feature map: (h·w, dim) float32, rows first. Kept: do not write into it."""
+    h, w = size
+    y = sine_code(_indices(h, device), dim // 2)
+    x = sine_code(_indices(w, device), dim // 2)
+    return torch.cat([y[:, None].expand(h, w, -1), x[None].expand(h, w, -1)], dim=-1).flatten(0, 1)
+
+
+@kept(12)
+def clip_code(num_frames: int, size: Size, dim: int, device: torch.device) -> Tensor:
+    """The 3-D code of every cell of T frames: (T·h·w, dim) float32, frames first. Kept: do not write into it.
+
+    The time code spans all channels and is added to the picture's. With one frame it is the same vector everywhere,
+    which the softmax over keys cancels: one frame is the image model.
+    """
+    time = sine_code(_indices(num_frames, device), dim)
+    return (picture_code(size, dim, device)[None] + time[:, None]).flatten(0, 1)
+
+
+def _indices(length: int, device: torch.device) -> Tensor:
+    return torch.arange(1, length + 1, dtype=torch.float32, device=device) / (length + _EPS)
