@@ -1,0 +1,87 @@
+"""How long `gvseg --help` takes beside an empty Typer app, as whole processes, in the same run.
+
+    python -m tests.bench.startup [--runs 15] [--json FILE]
+
+Timed: process start to exit, output thrown away. Bound: median ratio ≤ 1.25. Gate before any time is printed: the help
+names `predict`, and neither torch, numpy, av nor cv2 was imported on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench.machine import describe
+
+EMPTY_APP = """
+import typer
+app = typer.Typer()
+
+@app.command()
+def predict(source: str) -> None:
+    "Segment a video."
+
+app()
+"""
+HEAVY = ("torch", "numpy", "av", "cv2", "pydantic", "scipy")
+
+
+def seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def check(gvseg: list[str]) -> None:
+    shown = subprocess.run([*gvseg, "--help"], check=True, capture_output=True, text=True).stdout
+    if "predict" not in shown:
+        raise SystemExit("gvseg --help does not name predict")
+    timed = subprocess.run(
+        [sys.executable, "-X", "importtime", *gvseg[1:], "--help"], check=True, capture_output=True, text=True
+    ).stderr
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in timed.splitlines() if "|" in line}
+    if imported & set(HEAVY):
+        raise SystemExit(f"gvseg --help imports {sorted(imported & set(HEAVY))}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+
+    gvseg = [sys.executable, "-m", "gvseg_cli"]
+    check(gvseg)
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder) / "empty_app.py"
+        empty.write_text(EMPTY_APP)
+        commands = {"gvseg": [*gvseg, "--help"], "empty": [sys.executable, str(empty), "--help"]}
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for run in range(options.runs + 1):  # the first pair warms the file cache and is not counted
+            for name, command in commands.items():
+                taken = seconds(command)
+                if run:
+                    times[name].append(taken)
+    pairs = [a / b for a, b in zip(times["gvseg"], times["empty"], strict=True)]
+    figures = {
+        "machine": describe(),
+        "timed": "process start to exit of --help",
+        "gvseg_s": statistics.median(times["gvseg"]),
+        "empty_s": statistics.median(times["empty"]),
+        "ratio": statistics.median(pairs),
+        "ratio_range": [min(pairs), max(pairs)],
+    }
+    print(f"{figures['machine']}\ngvseg --help {figures['gvseg_s']:.3f} s, empty Typer app {figures['empty_s']:.3f} s")
+    print(f"ratio {figures['ratio']:.2f} (pairs {min(pairs):.2f} to {max(pairs):.2f}, {options.runs} runs; bound 1.25)")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
