@@ -8,7 +8,8 @@ however long it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -26,6 +27,40 @@ MAX_PIXELS = 2**26  # a frame of 8192 × 8192
 MAX_OBJECTS = 254  # what palette PNG can name
 
 TruthKind = Literal["vis", "vss", "vps", "evs"]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFrame(Frame):
+    """A frame of the demo, and what is true of it."""
+
+    labels: Labels = field(kw_only=True)  # (H, W): class_id + 1 of stuff, `FIRST_OBJECT` + number of objects
+    class_of: Mapping[int, int] = field(kw_only=True)  # label → class id
+    given: frozenset[int] = field(kw_only=True)  # objects that were pointed at on this frame or before
+
+    def truth(self, kind: TruthKind) -> FrameResult:
+        """Everything that is there, as a perfect run of a task would report it.
+
+        Every kind speaks of the same pixels: masks are what is seen, disjoint, and never empty.
+
+        Args:
+            kind: `vis`, objects with ids 1, 2, …; `vss`, every pixel by its class, objects included, with class_id + 1
+                as id; `vps`, stuff with class_id + 1 and objects with ids above all of those; `evs`, objects as in vis,
+                each from the frame on which it is given.
+        """
+        ids = np.zeros(max(self.class_of) + 1, dtype=np.uint16)
+        for label, class_id in self.class_of.items():
+            number = max(0, label - FIRST_OBJECT)
+            ids[label] = {"vis": number, "vss": class_id + 1, "vps": label, "evs": number}[kind]
+        class_of_id = {int(ids[label]): class_id for label, class_id in self.class_of.items()}
+        masks = rle.encode_labels(ids[self.labels])
+        return FrameResult(
+            self,
+            tuple(
+                Segment(track_id, class_of_id[track_id], 1.0, mask)
+                for track_id, mask in masks.items()
+                if kind != "evs" or track_id in self.given
+            ),
+        )
 
 
 class DemoSource:
@@ -74,8 +109,7 @@ class DemoSource:
         self._world = World(size, num_frames, num_objects, seed)
 
     def __iter__(self) -> Iterator[Frame]:
-        for frame, _ in self._frames():
-            yield frame
+        yield from self._frames()
 
     def close(self) -> None:
         """Nothing is open; here because every source can be closed."""
@@ -85,53 +119,38 @@ class DemoSource:
         return self._world.states(index)
 
     def truth(self, kind: TruthKind) -> Iterator[FrameResult]:
-        """Everything that is there, frame by frame, as a perfect run of a task would report it.
-
-        Every kind speaks of the same pixels: masks are what is seen, disjoint, and never empty.
-
-        Args:
-            kind: `vis`, objects with ids 1, 2, …; `vss`, every pixel by its class, objects included, with class_id + 1
-                as id; `vps`, stuff with class_id + 1 and objects with ids above all of those; `evs`, objects as in vis,
-                each from the frame on which it is given.
-        """
-        class_of = self._class_of()
-        ids = np.zeros(max(class_of) + 1, dtype=np.uint16)
-        for label, class_id in class_of.items():
-            number = max(0, label - FIRST_OBJECT)
-            ids[label] = {"vis": number, "vss": class_id + 1, "vps": label, "evs": number}[kind]
-        class_of_id = {int(ids[label]): class_id for label, class_id in class_of.items()}
-        given: set[int] = set()
-        for frame, labels in self._frames():
-            given |= {prompt.track_id for prompt in frame.exemplar.prompts} if frame.exemplar else set()
-            masks = rle.encode_labels(ids[labels])
-            yield FrameResult(
-                frame,
-                tuple(
-                    Segment(track_id, class_of_id[track_id], 1.0, mask)
-                    for track_id, mask in masks.items()
-                    if kind != "evs" or track_id in given
-                ),
-            )
+        """Everything that is there, frame by frame, as a perfect run of a task reports it; see `DemoFrame.truth`."""
+        for frame in self._frames():
+            yield frame.truth(kind)
 
     def _class_of(self) -> dict[int, int]:
         """The class of every label that a pixel can have."""
         stuff = {class_id + 1: class_id for class_id in range(FIRST_OBJECT)}
         return stuff | {FIRST_OBJECT + actor.number: actor.class_id for actor in self._world.cast}
 
-    def _frames(self) -> Iterator[tuple[Frame, Labels]]:
+    def _frames(self) -> Iterator[DemoFrame]:
         assert self.info.num_frames is not None
         assert self.info.rate is not None
-        waiting = {actor.number for actor in self._world.cast}
+        class_of = self._class_of()
+        everyone = {actor.number for actor in self._world.cast}
+        given: frozenset[int] = frozenset()
         for index in range(self.info.num_frames):
             picture, labels, areas = self._world.render(index)
             prompts = tuple(
                 Prompt(number, mask=rle.encode(labels == FIRST_OBJECT + number))
-                for number in sorted(waiting & areas.keys())
+                for number in sorted((everyone - given) & areas.keys())
                 if 2 * np.count_nonzero(labels == FIRST_OBJECT + number) >= areas[number]
             )
-            waiting -= {prompt.track_id for prompt in prompts}
-            image = torch.from_numpy(picture).permute(2, 0, 1)
-            yield Frame(index, index / self.info.rate, image, Exemplar(prompts) if prompts else None), labels
+            given |= {prompt.track_id for prompt in prompts}
+            yield DemoFrame(
+                index=index,
+                time=index / self.info.rate,
+                image=torch.from_numpy(picture).permute(2, 0, 1),
+                exemplar=Exemplar(prompts) if prompts else None,
+                labels=labels,
+                class_of=class_of,
+                given=given,
+            )
 
 
 def parse_demo(spec: str) -> DemoSource:

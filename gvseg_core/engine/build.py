@@ -1,0 +1,219 @@
+"""Where settings become parts: weights, device, precision and task put together into a `Segmenter`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gvseg_core.config import TrackSettings, parse
+from gvseg_core.data.vocabularies import choose_vocabulary, complete_vocabulary
+from gvseg_core.engine.truth import TRUTH, TruthSegmenter
+from gvseg_core.errors import DeviceError, ModelError, UsageError
+from gvseg_core.model.network import Network
+from gvseg_core.model.weights import Checkpoint, read_checkpoint
+from gvseg_core.registry import choose
+from gvseg_core.segmenter import Segmenter
+from gvseg_core.tasks import TASKS
+from gvseg_core.types import TaskName, Vocabulary
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def load_segmenter(
+    model: str | Path,
+    task: TaskName,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    size: int | None = None,
+    conf: float | None = None,
+    classes: Sequence[str] = (),
+    vocabulary: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    offline: bool = False,
+) -> Segmenter:
+    """A network ready to segment videos.
+
+    Args:
+        model: a file, a Hugging Face folder, or `hf://org/name`, see `gvseg_core.model.weights.read_checkpoint`; or
+            `truth`, see `gvseg_core.engine.truth`.
+        task: what is asked of it.
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "1" (the same) or "mps".
+        dtype: "auto", "fp32", "bf16" or "fp16"; see `choose_dtype`.
+        size: short side of the network's input in pixels; the model's own by default.
+        conf: least score of an object; the task's own by default.
+        classes: names or class ids that are looked for; () is all.
+        vocabulary: which known set the classes are of, where the file does not tell; or which of its heads answers.
+        settings: `{"input": …, "tracking": …}`: what differs from the model's own settings.
+        offline: never use the network to fetch weights.
+
+    Raises:
+        UsageError: an option that is wrong, or of no effect on this task.
+        ModelError: weights that are missing, damaged, hostile or for something else.
+        DeviceError: no such device, or not enough memory on it.
+    """
+    if model == TRUTH:
+        _refuse_without_effect({"size": size, "conf": conf, "classes": classes, "set": settings}, "--model truth")
+        return TruthSegmenter(task)
+    place = choose_device(device)
+    precision = choose_dtype(dtype, place)
+    checkpoint = name_classes(read_checkpoint(model, offline=offline), vocabulary)
+    checkpoint.check_task(task)
+    head = _choose_head(checkpoint, vocabulary)
+
+    overrides = settings or {}
+    input_settings = _changed(checkpoint.input, overrides.get("input", {}), "input")
+    if size is not None:
+        input_settings = _changed(
+            input_settings, {"short_side": size, "max_side": max(size, input_settings.max_side)}, "--size"
+        )
+    network = build_network(checkpoint).prepare_for_inference(precision)
+    try:
+        network.to(place)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(f"{place} has no room for the weights; --device cpu needs none of its memory") from error
+    projection = network.decoder.shape_position
+    kind: Any = choose("task", TASKS, task)
+    return Segmenter(
+        network,
+        kind(
+            network.queries,
+            head,
+            _task_settings(kind.settings_type, task, conf, class_ids(head, classes)),
+            _changed(TrackSettings(), overrides.get("tracking", {}), "tracking"),
+            None if projection is None else projection.weight,
+        ),
+        input_settings,
+        device=place,
+        provenance={
+            "model": Path(model).name if not str(model).startswith("hf://") else str(model),
+            "model_format": checkpoint.format,
+            "model_sha256": checkpoint.sha256,
+            "vocabulary": head.name,
+            "device": str(place),
+            "dtype": str(precision).removeprefix("torch."),
+            "notes": list(checkpoint.notes),
+        },
+    )
+
+
+def build_network(checkpoint: Checkpoint) -> Network:
+    """The network of a checkpoint, with its weights in float32, on the CPU."""
+    with torch.device("meta"):
+        network = Network(checkpoint.settings, checkpoint.heads)
+    state = {name: tensor.float() for name, tensor in checkpoint.state.items()}
+    network.load_state_dict(state, strict=True, assign=True)
+    return network
+
+
+def name_classes(checkpoint: Checkpoint, vocabulary: str | None = None) -> Checkpoint:
+    """The checkpoint with classes for every head: its own, those of the known set `vocabulary`, or the likeliest.
+
+    Raises:
+        UsageError: no known set and no head is called `vocabulary`.
+        ModelError: it has another number of classes than the head.
+    """
+    for head, num_classes in checkpoint.heads.items():
+        if head in checkpoint.vocabularies:
+            continue
+        names = checkpoint.class_names.get(head)
+        known = (
+            choose_vocabulary(vocabulary)
+            if vocabulary is not None
+            else complete_vocabulary(num_classes, names, checkpoint.hints)
+        )
+        checkpoint = checkpoint.with_vocabulary(head, known)
+    return checkpoint
+
+
+def class_ids(vocabulary: Vocabulary, wanted: Sequence[str]) -> frozenset[int] | None:
+    """The class ids of names (case does not matter) or numbers; None, which is all, where nothing is named.
+
+    Raises:
+        UsageError: a class that is not in the vocabulary; the nearest one is named.
+    """
+    ids = {info.name.lower(): class_id for class_id, info in enumerate(vocabulary.classes)}
+    found = set()
+    for word in wanted:
+        if word.lower() in ids:
+            found.add(ids[word.lower()])
+        elif word.isdecimal() and int(word) < len(vocabulary):
+            found.add(int(word))
+        else:
+            near = get_close_matches(word.lower(), ids, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(list(ids)[:8])} …"
+            raise UsageError(f"--classes: no class {word!r} among the {len(ids)} of {vocabulary.name}; {hint}")
+    return frozenset(found) or None
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; "auto" takes a GPU where there is one.
+
+    Raises:
+        UsageError: not a device's name.
+        DeviceError: a device that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(f"cuda:{name}" if name.isdecimal() else name)
+    except RuntimeError:
+        raise UsageError(f"--device {name}: wanted auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"--device {name}: {torch.cuda.device_count()} CUDA devices here; --device cpu works anywhere"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("--device mps: no Apple GPU here; --device cpu works anywhere")
+    if device.type not in {"cpu", "cuda", "mps"}:
+        raise UsageError(f"--device {name}: wanted auto, cpu, cuda, cuda:1 or mps")
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The precision called `name`; "auto" is bf16 where the hardware multiplies it natively, else float32.
+
+    Natively means CUDA devices that say so, and CPUs with AMX. AVX-512 alone gains too little for what bf16 costs in
+    agreement.
+
+    Raises:
+        UsageError: not a precision, or fp16 on a CPU, which has no fast arithmetic for it.
+    """
+    if name == "auto":
+        native = (
+            torch.cuda.is_bf16_supported(including_emulation=False)
+            if device.type == "cuda"
+            else device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        )
+        return torch.bfloat16 if native else torch.float32
+    dtype = choose("dtype", DTYPES, name)
+    if dtype == torch.float16 and device.type == "cpu":
+        raise UsageError("--dtype fp16 has no fast arithmetic on a CPU; use --dtype bf16 or fp32")
+    return dtype
+
+
+def _choose_head(checkpoint: Checkpoint, vocabulary: str | None) -> Vocabulary:
+    known = dict(checkpoint.vocabularies)
+    if not known:
+        raise ModelError("the weights have no class head; they are not a segmenter")
+    return choose("vocabulary", known, vocabulary) if vocabulary is not None else next(iter(known.values()))
+
+
+def _task_settings(kind: Any, task: TaskName, conf: float | None, classes: frozenset[int] | None) -> Any:
+    values = {name: value for name, value in (("conf", conf), ("classes", classes)) if value is not None}
+    _refuse_without_effect({name: v for name, v in values.items() if name not in kind.model_fields}, f"--task {task}")
+    return kind(**values)
+
+
+def _refuse_without_effect(options: Mapping[str, Any], where: str) -> None:
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"--{name} has no effect on {where}; leave it out")
+
+
+def _changed(settings: Any, values: Mapping[str, Any], where: str) -> Any:
+    return parse(type(settings), {**settings.model_dump(), **values}, where)
