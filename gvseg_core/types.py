@@ -85,6 +85,7 @@ class FrameResult:
 
     frame: Frame
     segments: tuple[Segment, ...]
+    problem: str = ""  # why nothing could be said of this frame, one line; empty on nearly every frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,9 @@ class Track:
     track_id: int
     class_id: int
     score: float  # over the whole video, in [0, 1]
-    first_frame: int
+    first_frame: int  # `Frame.index` where it is first and last visible
     last_frame: int
-    num_frames: int  # frames on which it is visible
+    num_frames: int  # frames on which it is visible; 0 for a query that was followed but never covered a pixel
     class_scores: tuple[float, ...] = ()  # (K,) probabilities over the video, where the task has them
 
 
@@ -144,6 +145,7 @@ class VideoInfo:
     duration: Fraction | None = None  # seconds; a hint too
     sample_aspect: Fraction = Fraction(1)  # pixel width : height of the upright picture
     path: Path | None = None  # a file that can be opened again, for its sound
+    origin: Fraction = Fraction(0)  # seconds on that file's own clock at which time 0 lies; its sound runs by it
     has_audio: bool = False
     details: Mapping[str, str] = field(default_factory=dict)  # codec, pixel format, rotation …, for JSON and -v
 
@@ -237,8 +239,8 @@ class Prediction:
 class Proposals:
     """One clip's answer, decided per query and back in source pixels; who is who is the tracker's to say.
 
-    A task fills it from a `Prediction` of one clip (B = 1). `render` makes masks only when they are wanted: full
-    resolution costs more than everything else here together.
+    A task fills it from a `Prediction` of one clip (B = 1); its tensors are on the CPU. `render` makes masks only when
+    they are wanted: full resolution costs more than everything else here together.
     """
 
     class_logits: Tensor  # (Q, K + 1) float32
@@ -248,13 +250,17 @@ class Proposals:
     class_ids: tuple[int, ...]  # one per row
     scores: tuple[float, ...]  # one per row, in [0, 1]
     render: Callable[[Sequence[int]], list[tuple[Rle | None, ...]]]
-    """Queries → for each, T masks at source size; None where empty. Any query may be asked for, kept or not."""
+    """Kept queries → for each, T masks at source size; None where empty. Where a task lets no two regions share a
+    pixel, the queries asked for together divide it among themselves."""
+    fit: Tensor | None = None  # (N, Q) how well each query fits each exemplar of the clip's first frame; evs alone
 
 
 class Tracker(Protocol):
     """The memory of one video."""
 
-    tracks: Sequence[Track]  # complete once the frames have ended
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """Everything that was named so far, by ascending id; complete once the frames have ended."""
 
     def update(self, proposals: Proposals, clip: Clip) -> Iterator[FrameResult]:
         """Name what was proposed; every frame of the clip leaves exactly once, in order."""
@@ -264,10 +270,15 @@ class Task(Protocol):
     """What one kind of segmentation asks for; the network is the same for all four (GvSEG)."""
 
     name: TaskName
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary  # what `Segment.class_id` means
+    head: str  # the class head of the network that answers
+    needs_descriptors: bool  # whether its tracker looks at shape and position
+
+    def wants(self, clip: Clip, tracker: Tracker) -> bool:
+        """Whether there is anything to look for in this clip; if not, the network need not run."""
 
     def init_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
-        """What the decoder starts from; `evs` looks up its exemplars in the tracker."""
+        """What the decoder starts from; `evs` learns its exemplars here, and keeps them in the tracker."""
 
     def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
         """From logits to decisions."""

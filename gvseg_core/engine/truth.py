@@ -16,7 +16,7 @@ from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.errors import UsageError
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.track.summary import Summary
-from gvseg_core.types import Frame, FrameResult, TaskName, Track, Vocabulary
+from gvseg_core.types import Clip, Frame, FrameResult, TaskName, Track, Vocabulary
 
 TRUTH = "truth"
 """The word that `--model` takes."""
@@ -63,13 +63,20 @@ class TruthSegmenter(Segmenter):
         self.device = torch.device("cpu")
         self.provenance = {"model": TRUTH, "vocabulary": DEMO_VOCABULARY.name}
 
-    def run(self, frames: Iterable[Frame], tracker: Any) -> Iterator[FrameResult]:
+    def clips(self, frames: Iterable[Frame]) -> Iterator[Clip]:
+        """Frame by frame, and no pixels, since nobody looks."""
+        for frame in frames:
+            size = int(frame.image.shape[1]), int(frame.image.shape[2])
+            yield Clip((frame,), torch.empty(1, 3, 0, 0), input_size=size, source_size=size)
+
+    def segment(self, clips: Iterable[Clip], tracker: Any) -> Iterator[FrameResult]:
         """What is true of every frame of the demo.
 
         Raises:
             UsageError: a frame that is not of the demo.
         """
-        for frame in frames:
-            if not isinstance(frame, DemoFrame):
-                raise UsageError(f"--model {TRUTH} knows the truth of demo alone; give another input a model")
-            yield tracker.note(frame.truth(self.task.name))
+        for clip in clips:
+            for frame in clip.frames:
+                if not isinstance(frame, DemoFrame):
+                    raise UsageError(f"--model {TRUTH} knows the truth of demo alone; give another input a model")
+                yield tracker.note(frame.truth(self.task.name))

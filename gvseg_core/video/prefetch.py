@@ -1,0 +1,169 @@
+"""The threads of gvseg, all of them: a bounded read-ahead, and a bounded worker that writes behind.
+
+Both stop when the other side stops, and hand any failure over to it; neither outlives its owner.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Channel(Generic[T]):
+    """A bounded queue between two threads, which either end may leave."""
+
+    def __init__(self, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"a queue of {depth}: wanted 1 or more")
+        self.failure: BaseException | None = None  # of the end that ran ahead or behind
+        self._depth = depth
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._finished = False  # the sender has no more
+        self._abandoned = False  # the receiver takes no more
+
+    def send(self, item: T) -> bool:
+        """Wait for room and put `item` in; False if nobody will take it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or len(self._items) < self._depth)
+            if self._abandoned:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def receive(self) -> Iterator[T]:
+        """Items in order, until the sender has finished and all are taken, or the channel is abandoned."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._finished or self._abandoned)
+                if self._abandoned or not self._items:
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+            del item  # not held while waiting for the next
+
+    def finish(self, failure: BaseException | None = None) -> None:
+        with self._changed:
+            self._finished = True
+            self.failure = self.failure or failure
+            self._changed.notify_all()
+
+    def abandon(self, failure: BaseException | None = None) -> None:
+        with self._changed:
+            self._abandoned = True
+            self.failure = self.failure or failure
+            self._items.clear()
+            self._changed.notify_all()
+
+
+def prefetch(items: Iterable[T], depth: int = 2, *, interrupt: Callable[[], None] | None = None) -> Iterator[T]:
+    """The same items, made in another thread, up to `depth` of them ahead.
+
+    The thread starts with the first item asked for. A failure of `items` is raised here, after the items before it.
+    When this iterator is closed, dropped or finished, the thread ends first.
+
+    Args:
+        items: iterated, and closed if it can be, in the other thread.
+        depth: items that may wait; one more is in the making.
+        interrupt: called before waiting for a thread that is not wanted any more; it should make a blocked `items` end.
+    """
+    channel: _Channel[T] = _Channel(depth)
+    return _received(items, channel, interrupt)
+
+
+def _received(items: Iterable[T], channel: _Channel[T], interrupt: Callable[[], None] | None) -> Iterator[T]:
+    thread = threading.Thread(target=_produce, args=(items, channel), name="gvseg-prefetch", daemon=True)
+    thread.start()
+    try:
+        yield from channel.receive()
+    finally:
+        channel.abandon()
+        if interrupt is not None and thread.is_alive():
+            interrupt()
+        thread.join()
+    if channel.failure is not None:
+        raise channel.failure
+
+
+def _produce(items: Iterable[T], channel: _Channel[T]) -> None:
+    failure: BaseException | None = None
+    iterator: Iterator[T] | None = None
+    try:
+        iterator = iter(items)
+        for item in iterator:
+            if not channel.send(item):
+                break
+            del item  # the consumer alone decides how long it lives
+    except BaseException as error:
+        failure = error
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        channel.finish(failure)
+
+
+class Background(Generic[T]):
+    """Calls `work` on each item in another thread: one at a time, in order, up to `depth` of them waiting.
+
+    A failure of `work` is raised by the next call, and by `close`; what was waiting then is dropped. As a context
+    manager it closes, or aborts when the body failed.
+    """
+
+    def __init__(self, work: Callable[[T], object], depth: int = 2) -> None:
+        self._work = work
+        self._channel: _Channel[T] = _Channel(depth)
+        self._thread = threading.Thread(target=self._consume, name="gvseg-background", daemon=True)
+        self._thread.start()
+
+    def __call__(self, item: T) -> None:
+        """Hand over one item; waits while `depth` of them are waiting."""
+        if not self._channel.send(item):
+            self._raise()
+            raise RuntimeError("handed over after the end")
+
+    def close(self) -> None:
+        """Wait until all is done."""
+        self._channel.finish()
+        self._thread.join()
+        self._raise()
+
+    def abort(self) -> None:
+        """Drop what is waiting, wait for what is being done; raises nothing."""
+        self._channel.abandon()
+        self._thread.join()
+
+    def __enter__(self) -> Background[T]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _consume(self) -> None:
+        try:
+            for item in self._channel.receive():
+                self._work(item)
+                del item
+        except BaseException as error:
+            self._channel.abandon(error)
+        else:
+            self._channel.abandon()
+
+    def _raise(self) -> None:
+        if self._channel.failure is not None:
+            raise self._channel.failure
+
+
+def in_background(work: Callable[[T], object], depth: int = 2) -> Background[T]:
+    """`work`, done behind the caller's back: see `Background`."""
+    return Background(work, depth)

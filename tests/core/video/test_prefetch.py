@@ -1,0 +1,200 @@
+"""The threads: order, bounds, failures passed on, nothing left running."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gvseg_core.video.container import Reader
+from gvseg_core.video.prefetch import in_background, prefetch
+
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+def ours() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("gvseg")]
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    yield
+    assert ours() == []
+
+
+class BoomError(Exception):
+    """A failure that nothing else raises."""
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(), max_size=30), st.integers(1, 5))
+def test_items_come_whole_and_in_order(items: list[int], depth: int) -> None:
+    assert list(prefetch(items, depth)) == items
+    done: list[int] = []
+    with in_background(done.append, depth) as hand_over:
+        for item in items:
+            hand_over(item)
+    assert done == items
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 20), st.integers(1, 4))
+def test_a_failure_comes_after_the_items_before_it(count: int, depth: int) -> None:
+    def failing() -> Iterator[int]:
+        yield from range(count)
+        raise BoomError
+
+    ahead = prefetch(failing(), depth)
+    assert list(islice(ahead, count)) == list(range(count))
+    with pytest.raises(BoomError):
+        next(ahead)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10), st.integers(1, 4))
+def test_the_producer_stops_when_the_consumer_does(taken: int, depth: int) -> None:
+    made, closed = [], []
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                made.append(len(made))
+                yield made[-1]
+        finally:
+            closed.append(threading.current_thread().name)
+
+    ahead = prefetch(endless(), depth)
+    for _ in range(taken):
+        next(ahead)
+    ahead.close()  # type: ignore[attr-defined]
+    assert ours() == []
+    assert len(made) <= taken + depth + 1
+    assert closed == (["gvseg-prefetch"] if taken else [])
+
+
+def test_a_dropped_iterator_ends_its_thread() -> None:
+    ahead = prefetch(iter(range(10**9)), 2)
+    next(ahead)
+    assert ours() == ["gvseg-prefetch"]
+    del ahead
+    gc.collect()
+    assert ours() == []
+
+
+def test_a_consumer_that_fails_ends_the_thread() -> None:
+    def consume() -> None:
+        for _ in prefetch(iter(range(10**9)), 3):
+            raise BoomError
+
+    with pytest.raises(BoomError):
+        consume()
+
+
+def test_no_more_is_made_than_there_is_room_for() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for i in range(100):
+            made.append(i)
+            yield i
+
+    ahead = prefetch(items(), 3)
+    next(ahead)
+    time.sleep(0.05)
+    assert len(made) <= 1 + 3 + 1
+    ahead.close()  # type: ignore[attr-defined]
+
+
+def test_a_blocked_read_is_interrupted() -> None:
+    out, into = os.pipe()
+    with os.fdopen(out, "rb") as pipe, os.fdopen(into, "wb", buffering=0) as other_end:
+        reader = Reader(pipe)
+
+        def interrupt() -> None:
+            reader.interrupted = True
+
+        other_end.write(b"x")
+        ahead = prefetch(iter(lambda: reader.read(10), b""), 1, interrupt=interrupt)
+        assert next(ahead) == b"x"  # the thread now waits for more
+        started = time.monotonic()
+        ahead.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - started < 5
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10), st.integers(1, 4))
+def test_a_failing_worker_tells_at_the_next_call_and_at_close(good: int, depth: int) -> None:
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        if item == good:
+            raise BoomError
+        done.append(item)
+
+    background = in_background(work, depth)
+
+    def hand_over_many() -> None:
+        for i in range(good + depth + 3):
+            background(i)
+
+    with pytest.raises(BoomError):
+        hand_over_many()  # the queue is shorter: some call comes after the failure
+    with pytest.raises(BoomError):
+        background.close()
+    assert done == list(range(good))
+
+
+def test_an_aborted_worker_drops_what_waits_and_says_nothing() -> None:
+    started, gate, done = threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        started.set()
+        gate.wait()
+        done.append(item)
+
+    background = in_background(work, 3)
+    for i in range(4):
+        background(i)
+    started.wait()
+    threading.Timer(0.05, gate.set).start()
+    background.abort()
+    background.abort()
+    assert done == [0]
+
+
+def test_a_failing_body_aborts_the_worker() -> None:
+    background = in_background(str)
+
+    def fail_inside() -> None:
+        with background:
+            raise BoomError
+
+    with pytest.raises(BoomError):
+        fail_inside()
+    with pytest.raises(RuntimeError, match="after the end"):
+        background(2)
+
+
+@pytest.mark.parametrize("depth", [0, -1])
+def test_a_queue_without_room_is_refused(depth: int) -> None:
+    with pytest.raises(ValueError, match="wanted 1 or more"):
+        prefetch([1], depth)
+
+
+def test_both_ends_at_once_for_a_while() -> None:
+    """A chain of three threads, ended at random places, never hangs."""
+    for stop in (0, 1, 7, 100, 499):
+        results: list[int] = []
+        with in_background(results.append, 2) as write:
+            for i, item in enumerate(prefetch(prefetch(iter(range(500)), 2), 3)):
+                if i == stop:
+                    break
+                write(item)
+        assert results == list(range(stop))
