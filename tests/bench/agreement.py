@@ -32,7 +32,11 @@ from tests.bench.machine import describe
 SIZE = (128, 224)
 SETTINGS = ModelSettings(
     backbone=ResNetSettings(
-        block="basic", depths=(1, 1, 1, 1), stem_channels=32, channels=(32, 64, 96, 128), inner_channels=(32, 64, 96, 128)
+        block="basic",
+        depths=(1, 1, 1, 1),
+        stem_channels=32,
+        channels=(32, 64, 96, 128),
+        inner_channels=(32, 64, 96, 128),
     ),
     pixel_decoder=PixelDecoderSettings(dim=64, mask_dim=64, num_layers=2, num_heads=4, feedforward=128),
     decoder=DecoderSettings(dim=64, num_layers=3, num_heads=4, feedforward=128),
