@@ -11,11 +11,13 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import secrets
 import shutil
 import stat
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -247,6 +249,8 @@ class PartFolder(_Part):
         return _hide(self.path, 0o700)
 
     def _sync(self) -> None:
+        if _sync_file_system(self.path):
+            return
         for folder, _, names in os.walk(self.path):
             for name in names:
                 _sync_file(Path(folder, name))
@@ -344,6 +348,23 @@ def _sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file_system(folder: Path) -> bool:
+    """Put all that a file system holds on its disk at once, where the system can (Linux: `syncfs`).
+
+    A hundred thousand masks one by one would take minutes.
+    """
+    if sys.platform != "linux":
+        return False
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(descriptor) == 0:
+            return True
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     finally:
         os.close(descriptor)
 
