@@ -136,9 +136,41 @@ class TrackSettings(Settings):
 
     shape_weight: float = Field(default=0.25, ge=0, le=1)  # λ, for weights without a learnt projection
     match_threshold: float = Field(default=0.2, ge=-1, le=1)  # less alike than this is not the same object
-    birth_score: float = Field(default=0.3, ge=0, le=1)  # a new id needs at least this class score
+    birth_score: float = Field(default=0.5, ge=0, le=1)  # a new id needs at least this class score
     memory: PositiveInt = 60  # frames after which a lost object is forgotten
     momentum: float = Field(default=0.7, ge=0, le=1)  # share of the old embedding kept at each match
+
+
+ClassIds = Annotated[frozenset[int] | None, Field(strict=False)]
+
+
+class VisSettings(Settings):
+    """Which instances are kept. All defaults but `conf` = 0 and `top` = None give every query, as MinVIS has it."""
+
+    conf: float = Field(default=0.3, ge=0, le=1)  # class score from which an object is shown
+    top: PositiveInt | None = 100  # at most so many in a clip, the best first; None is all
+    classes: ClassIds = None  # class ids that are looked for; None is all
+
+
+class VssSettings(Settings):
+    """Which classes of the map are reported; the map itself is decided among all."""
+
+    classes: ClassIds = None
+
+
+class VpsSettings(Settings):
+    """Which regions are kept; numbers of DVIS (and Mask2Former)."""
+
+    conf: float = Field(default=0.8, ge=0, le=1)  # a query needs more than this class score
+    overlap: float = Field(default=0.8, ge=0, le=1)  # and at least this share of its own mask's area, over the clip
+    classes: ClassIds = None  # class ids that are reported; pixels are shared out among all
+
+
+class EvsSettings(Settings):
+    """When an object that was pointed at counts as seen."""
+
+    conf: float = Field(default=0.5, ge=0, le=1)  # below it the object is absent from the clip
+    refresh: float = Field(default=0.8, ge=0, le=1)  # from here on, what is seen refreshes the memory of the object
 
 
 class Preset(Settings):
@@ -237,6 +269,7 @@ def _field_names(kind: type[BaseModel]) -> set[str]:
 __all__ = [
     "BACKBONES",
     "DecoderSettings",
+    "EvsSettings",
     "InputSettings",
     "ModelSettings",
     "PixelDecoderSettings",
@@ -246,6 +279,9 @@ __all__ = [
     "Settings",
     "SwinSettings",
     "TrackSettings",
+    "VisSettings",
+    "VpsSettings",
+    "VssSettings",
     "load_preset",
     "load_yaml",
     "parse",

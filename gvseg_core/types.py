@@ -272,7 +272,10 @@ class Task(Protocol):
     name: TaskName
     vocabulary: Vocabulary  # what `Segment.class_id` means
     head: str  # the class head of the network that answers
-    needs_descriptors: bool  # whether its tracker looks at shape and position
+
+    @property
+    def needs_descriptors(self) -> bool:
+        """Whether its tracker looks at shape and position."""
 
     def wants(self, clip: Clip, tracker: Tracker) -> bool:
         """Whether there is anything to look for in this clip; if not, the network need not run."""

@@ -1,0 +1,1 @@
+"""Identity: which query of this clip continues which object of the last."""

@@ -1,0 +1,28 @@
+"""The best one-to-one assignment, and what to do with numbers that are none."""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+
+def assign(similarity: Tensor, threshold: float = -1.0) -> list[tuple[int, int]]:
+    """Pairs (row, column) with the largest total similarity, each row and each column at most once.
+
+    A pair at or below `threshold` is as good as none: it is not returned, and does not help another pair into a worse
+    place. NaN counts as no similarity at all.
+
+    Args:
+        similarity: (M, Q) in [-1, 1], on any device; non-finite entries are never paired.
+        threshold: -1 pairs as many as there are.
+
+    Returns:
+        By ascending row. Where several assignments are equally good it is scipy's choice, as in MinVIS.
+    """
+    known = similarity.isfinite().cpu()
+    cost = 1 - similarity.detach().float().cpu().clamp(min=threshold)
+    cost = torch.where(known, cost, 1 - threshold)
+    rows, columns = linear_sum_assignment(cost.numpy())
+    worth = known & ((cost < 1 - threshold) | (threshold <= -1))
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if worth[i, j]]

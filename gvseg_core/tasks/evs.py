@@ -1,0 +1,201 @@
+"""Exemplar-guided segmentation: the objects that were pointed at, by mask, box or point, and followed.
+
+With a network's own exemplar queries each object has one query, pooled from the features under its exemplar, and that
+query's class score says whether the object is there. With learnt queries only (public Mask2Former weights) nothing
+needs training: the query that fits the exemplar best is the object's, and from then on the query most like it.
+
+How an exemplar grows old: a mask that the network is sure of (`refresh`) is an exemplar too. The features under it are
+pooled in the same way, and mixed into those the query starts from with the tracker's momentum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gvseg_core.config import EvsSettings, TrackSettings
+from gvseg_core.model.queries import exemplar_features
+from gvseg_core.ops import rle
+from gvseg_core.ops.masks import compete
+from gvseg_core.ops.regions import Grid, box_weights, mask_weights, point_weights
+from gvseg_core.tasks.common import LEARNED, BaseTask, class_logits_of, grid_of, mask_logits_of, propose
+from gvseg_core.track.exemplar import ExemplarTracker, Target
+from gvseg_core.types import (
+    ClassInfo,
+    Clip,
+    Features,
+    Prediction,
+    Prompt,
+    Proposals,
+    Queries,
+    Rle,
+    Tracker,
+    Vocabulary,
+)
+
+OBJECT = Vocabulary("object", (ClassInfo("object", (200, 80, 60)),))
+"""What every object of `evs` is, whatever the network could call it."""
+
+_TIE = 1e-3  # weight of the mean probability under an exemplar, where two masks overlap it equally (or not at all)
+
+
+class Evs(BaseTask[EvsSettings]):
+    """Objects are given, and share no pixel.
+
+    The head may speak of any classes: whatever is not "no object" is some object.
+    """
+
+    name = "evs"
+    settings_type = EvsSettings
+
+    def __init__(
+        self,
+        queries: nn.ModuleDict,
+        vocabulary: Vocabulary,
+        settings: EvsSettings | None = None,
+        tracking: TrackSettings | None = None,
+        projection: Tensor | None = None,
+    ) -> None:
+        """As every task; `vocabulary` names the head, results speak of `OBJECT` alone."""
+        super().__init__(queries, vocabulary, settings, tracking, projection)
+        self.vocabulary = OBJECT
+        self.rows_are_objects = LEARNED not in queries
+
+    @property
+    def needs_descriptors(self) -> bool:
+        """Only where objects must be found among the queries."""
+        return self.cues.use_descriptors and not self.rows_are_objects
+
+    def wants(self, clip: Clip, tracker: Tracker) -> bool:
+        """Once something has been pointed at."""
+        return clip.frames[0].exemplar is not None or bool(_own(tracker).targets)
+
+    def init_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
+        """Learnt ones, or one for each object that is known by now."""
+        _own(tracker).meet(_prompts(clip), clip.frames[0].index)
+        return super().init_queries(features, clip, tracker)
+
+    def own_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
+        """Features under what was given, or seen with confidence since."""
+        memory = _own(tracker)
+        h, w = features.multi_scale[-1].shape[-2:]
+        grid = Grid((h, w), clip.padded_size, clip.input_size, clip.source_size)
+        self._refresh(memory, grid)
+        for prompt in _prompts(clip):
+            weights = _weights(prompt, grid)[None].to(features.mask_features.device)
+            target = memory.targets[prompt.track_id]
+            target.pooled = exemplar_features(features, weights)[0].float()
+            target.place = _centre(prompt)
+        # Stride 8 of the last frame is all that refreshing will look at.
+        last = features.multi_scale[-1][:, -1:].clone()
+        memory.looked_at = Features((last,), last)
+        targets = list(memory.targets.values())
+        pooled = torch.stack([target.pooled for target in targets if target.pooled is not None]).to(last)
+        places = _places(targets, grid).to(last.device)
+        return self.queries[self.name](pooled[None], places[None], (h, w))  # type: ignore[no-any-return]
+
+    def _refresh(self, memory: ExemplarTracker, grid: Grid) -> None:
+        """Let what was seen with confidence at the end of the last clip count as an exemplar, too."""
+        for target in memory.targets.values():
+            mask, target.confident = target.confident, None
+            if mask is None or memory.looked_at is None or target.pooled is None or mask.size != grid.source_size:
+                continue
+            weights = mask_weights(torch.from_numpy(rle.decode(mask)), grid)
+            seen = exemplar_features(memory.looked_at, weights[None].to(target.pooled.device))[0].float()
+            target.pooled = torch.lerp(seen, target.pooled, self.tracking.momentum)
+
+    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+        """Every query is proposed; which of them are objects, the tracker knows."""
+        presence = 1 - class_logits_of(prediction).softmax(-1)[:, -1]
+        grid = grid_of(prediction, clip)
+        fit, scores = None, presence
+        if not self.rows_are_objects:
+            # What a head of other classes says of an object is no measure of whether it is there.
+            scores = torch.ones_like(presence)
+            if prompts := _prompts(clip):
+                first = prediction.mask_logits()[0, :, 0].cpu()
+                fit = torch.stack([_fit(prompt, first, presence, grid) for prompt in prompts])
+
+        def render(rows: Sequence[int]) -> list[tuple[Rle | None, ...]]:
+            logits, weights = mask_logits_of(prediction, rows), scores[list(rows)].tolist()
+            contests = [compete(logits[:, t], weights, grid) for t in range(len(clip.frames))]
+            frames = [rle.encode_labels(contest.labels) for contest in contests]
+            return [tuple(masks.get(n) for masks in frames) for n, _ in enumerate(rows, start=1)]
+
+        num = len(scores)
+        return propose(prediction, range(num), [0] * num, scores.tolist(), render, fit)
+
+    def tracker(self) -> Tracker:
+        """Only what is given."""
+        return ExemplarTracker(self.settings, self.tracking, self.cues, rows_are_objects=self.rows_are_objects)
+
+
+def _own(tracker: Tracker) -> ExemplarTracker:
+    assert isinstance(tracker, ExemplarTracker), "evs works with the tracker it made"
+    return tracker
+
+
+def _prompts(clip: Clip) -> tuple[Prompt, ...]:
+    exemplar = clip.frames[0].exemplar
+    return () if exemplar is None else exemplar.prompts
+
+
+def _weights(prompt: Prompt, grid: Grid) -> Tensor:
+    """(h, w) share of each cell in what the prompt covers."""
+    if prompt.mask is not None:
+        return mask_weights(torch.from_numpy(rle.decode(prompt.mask)), grid)
+    if prompt.box is not None:
+        return box_weights(prompt.box, grid)
+    assert prompt.point is not None, "a prompt is a mask, a box or a point"
+    return point_weights(prompt.point, grid)
+
+
+def _centre(prompt: Prompt) -> tuple[float, float]:
+    """x, y in source pixels."""
+    if prompt.mask is not None:
+        return rle.centroid(prompt.mask)
+    if prompt.box is not None:
+        x0, y0, x1, y1 = prompt.box
+        return (x0 + x1) / 2, (y0 + y1) / 2
+    assert prompt.point is not None, "a prompt is a mask, a box or a point"
+    return prompt.point
+
+
+def _places(targets: Sequence[Target], grid: Grid) -> Tensor:
+    """(N, 2) x, y in cells; NaN where an object has no place yet. The centre of the first cell is 0, 0."""
+    cell = torch.tensor([float(grid.edges(1)[1]), float(grid.edges(0)[1])])
+    unknown = (float("nan"), float("nan"))
+    return torch.tensor([target.place or unknown for target in targets]) / cell - 0.5
+
+
+def _fit(prompt: Prompt, logits: Tensor, presence: Tensor, grid: Grid) -> Tensor:
+    """(Q,) how well the masks (Q, h, w) agree with a prompt: IoU of masks or boxes, or confidence at a point."""
+    weights = _weights(prompt, grid)
+    under = (logits.sigmoid() * weights).flatten(1).sum(1)
+    if prompt.point is not None:
+        return under * presence + _TIE * under
+    masks = logits > 0
+    if prompt.mask is not None:
+        pixels_per_cell = float(grid.edges(0)[1] * grid.edges(1)[1])
+        covered = (weights * (rle.area(prompt.mask) / pixels_per_cell)).clamp(max=1)
+        both = (masks * covered).flatten(1).sum(1)
+        either = masks.flatten(1).sum(1) + covered.sum() - both
+    else:
+        assert prompt.box is not None
+        boxes = torch.stack([_box_of(mask, grid) for mask in masks])
+        box = torch.tensor(prompt.box)
+        sides = (torch.minimum(boxes[:, 2:], box[2:]) - torch.maximum(boxes[:, :2], box[:2])).clamp(min=0)
+        both = sides.prod(1)
+        either = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - both
+    return both / either.clamp(min=1e-6) + _TIE * under
+
+
+def _box_of(mask: Tensor, grid: Grid) -> Tensor:
+    """(4,) x0, y0, x1, y1 in source pixels of the cells inside; zeros where there is none."""
+    y, x = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
+    if not len(y):
+        return torch.zeros(4)
+    rows, columns = grid.edges(0), grid.edges(1)
+    return torch.stack([columns[x[0]], rows[y[0]], columns[x[-1] + 1], rows[y[-1] + 1]]).float()

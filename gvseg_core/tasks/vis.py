@@ -1,0 +1,48 @@
+"""Video instance segmentation: a mask, class and score for every countable object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gvseg_core.config import VisSettings
+from gvseg_core.ops.masks import instance_masks
+from gvseg_core.tasks.common import BaseTask, class_logits_of, grid_of, mask_logits_of, propose, share_of_frame
+from gvseg_core.track.tracker import SpaTracker
+from gvseg_core.types import Clip, Features, Prediction, Proposals, Queries, Rle, Tracker
+
+
+class Vis(BaseTask[VisSettings]):
+    """Queries start on a grid of pixels and are followed by shape, position and appearance.
+
+    Class scores are a softmax with "no object" among the classes, as in Mask2Former-VIS. While the video runs a query
+    answers for its best class alone; `Track.class_scores` holds the others for whoever ranks pairs of query and class.
+    """
+
+    name = "vis"
+    settings_type = VisSettings
+
+    def own_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:  # noqa: ARG002
+        """Features of cells that are evenly spread over the picture."""
+        return self.queries[self.name](features, share_of_frame(clip))  # type: ignore[no-any-return]
+
+    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+        """Keep what scores well; masks, which may overlap, are made for what the tracker names."""
+        probs = class_logits_of(prediction).softmax(-1)[:, :-1]
+        if self.settings.classes is not None:
+            others = [class_id for class_id in range(probs.shape[1]) if class_id not in self.settings.classes]
+            probs[:, others] = -1.0
+        scores, class_ids = probs.max(-1)
+        best = scores.argsort(descending=True, stable=True)[: self.settings.top]
+        rows = sorted(row for row in best.tolist() if scores[row] >= self.settings.conf)
+        grid = grid_of(prediction, clip)
+
+        def render(rows: Sequence[int]) -> list[tuple[Rle | None, ...]]:
+            logits = mask_logits_of(prediction, rows)
+            masks = iter(instance_masks(logits.flatten(0, 1), grid))
+            return [tuple(next(masks) for _ in clip.frames) for _ in rows]
+
+        return propose(prediction, rows, class_ids[rows].tolist(), scores[rows].tolist(), render)
+
+    def tracker(self) -> Tracker:
+        """Every object by itself."""
+        return SpaTracker(self.tracking, self.cues, classes=self.settings.classes)

@@ -1,0 +1,151 @@
+"""Identity in one video: objects by likeness of their queries, stuff by its class.
+
+Follows GvSEG (§3.2) and, with `shape_weight` 0, `momentum` 0, `match_threshold` -1 and `birth_score` 0 on all queries,
+is MinVIS to the last index: every query of the first frame is a slot, linked to the next frame through its embedding on
+the last. What neither of them says, and we chose:
+
+- an object that is not found is remembered for `memory` frames, and may come back under its old id;
+- what is remembered of an object is the running mean of its embeddings (`momentum`), but the last descriptor that shows
+  it: looks change slowly, places do not;
+- a new object needs more confidence (`birth_score`) than one that is followed (the task's `conf`);
+- an object's class is the likeliest over all of its clips, so that labels do not flicker; its score on a frame is that
+  class's score there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gvseg_core.config import TrackSettings
+from gvseg_core.ops.assignment import assign
+from gvseg_core.track.association import Cues, first_shown, last_shown
+from gvseg_core.track.summary import Summary
+from gvseg_core.types import Clip, FrameResult, Proposals, Segment, Track
+
+
+@dataclass(slots=True)
+class _Memory:
+    """One object that may still come (back)."""
+
+    summary: Summary
+    embedding: Tensor  # (C,)
+    descriptor: Tensor | None  # (U·V,)
+    last_seen: int  # on the tracker's own clock
+
+
+class SpaTracker:
+    """Names things by shape, position and appearance, and stuff by its class."""
+
+    def __init__(
+        self,
+        settings: TrackSettings,
+        cues: Cues,
+        *,
+        stuff: Collection[int] = frozenset(),
+        classes: Collection[int] | None = None,
+    ) -> None:
+        """
+        Args:
+            settings: thresholds and memory.
+            cues: how queries are compared.
+            stuff: classes that are their own identity; their id is class id + 1, and no object gets it.
+            classes: what an object may be; anything but stuff by default.
+        """
+        self._settings = settings
+        self._cues = cues
+        self._stuff = frozenset(stuff)
+        self._classes = classes
+        self._clock = 0  # frames so far
+        self._last_id = 0
+        self._living: list[_Memory] = []
+        self._summaries: dict[int, Summary] = {}
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """Everything that was named so far, by ascending id."""
+        return tuple(self._summaries[track_id].track() for track_id in sorted(self._summaries))
+
+    def update(self, proposals: Proposals, clip: Clip) -> Iterator[FrameResult]:
+        """Name what was proposed; every frame of the clip leaves exactly once, in order."""
+        length = len(clip.frames)
+        kept = list(zip(proposals.rows, proposals.class_ids, proposals.scores, strict=True))
+        things = [(row, score) for row, class_id, score in kept if class_id not in self._stuff]
+        named = [(row, *known) for row, known in self._name_things(things, proposals, clip).items()]
+        named += [(row, *self._name_stuff(c, s, clip)) for row, c, s in kept if c in self._stuff]
+        self._clock += length
+        self._living = [m for m in self._living if self._clock - m.last_seen <= self._settings.memory]
+
+        masks = proposals.render([row for row, _, _ in named])
+        order = sorted(range(len(named)), key=lambda i: named[i][1].track_id)
+        for t, frame in enumerate(clip.frames):
+            segments = []
+            for i in order:
+                _, summary, score = named[i]
+                if (mask := masks[i][t]) is not None:
+                    summary.seen(frame.index)
+                    segments.append(Segment(summary.track_id, summary.class_id, score, mask))
+            yield FrameResult(frame, tuple(segments))
+
+    def _name_things(
+        self, things: Sequence[tuple[int, float]], proposals: Proposals, clip: Clip
+    ) -> dict[int, tuple[Summary, float]]:
+        """The objects among the queries: row → its summary, and its score in this clip."""
+        rows = torch.tensor([row for row, _ in things], dtype=torch.long)
+        embeddings, first, last = proposals.embeddings[rows], None, None
+        if self._cues.use_descriptors and proposals.descriptors is not None:
+            first, last = first_shown(proposals.descriptors[rows]), last_shown(proposals.descriptors[rows])
+        matches = {}
+        if self._living:
+            known = torch.stack([memory.embedding for memory in self._living])
+            shapes = [m.descriptor for m in self._living if m.descriptor is not None]
+            alike = self._cues.similarity(known, torch.stack(shapes) if shapes else None, embeddings, first)
+            matches = {place: self._living[m] for m, place in assign(alike, self._settings.match_threshold)}
+
+        born = [i for i, (_, score) in enumerate(things) if i not in matches and score >= self._settings.birth_score]
+        ids = {i: self._next_id() for i in sorted(born, key=lambda i: -things[i][1])}  # whatever the queries' order
+        named = {}
+        for i, (row, _) in enumerate(things):
+            shape = None if last is None else last[i]
+            memory = matches.get(i)
+            if memory is not None:
+                memory.embedding = torch.lerp(embeddings[i], memory.embedding, self._settings.momentum)
+                if shape is not None and (shape.any() or memory.descriptor is None):
+                    memory.descriptor = shape
+            elif i in ids:
+                memory = _Memory(Summary(ids[i], 0, clip.frames[0].index), embeddings[i], shape, 0)
+                self._living.append(memory)
+                self._summaries[ids[i]] = memory.summary
+            else:
+                continue
+            memory.last_seen = self._clock + len(clip.frames)
+            named[row] = memory.summary, self._judge(memory.summary, proposals.class_logits[row], len(clip.frames))
+        return named
+
+    def _judge(self, summary: Summary, logits: Tensor, num_frames: int) -> float:
+        """The score in this clip of what the object is believed to be by now."""
+        summary.judged(num_frames, 0.0, logits)
+        summary.class_id = summary.best_class(self._among(len(logits) - 1))
+        return float(logits.softmax(0)[summary.class_id])
+
+    def _among(self, num_classes: int) -> Collection[int] | None:
+        if self._classes is None and not self._stuff:
+            return None
+        return set(range(num_classes) if self._classes is None else self._classes) - self._stuff
+
+    def _name_stuff(self, class_id: int, score: float, clip: Clip) -> tuple[Summary, float]:
+        track_id = class_id + 1
+        summary = self._summaries.get(track_id)
+        if summary is None:
+            summary = self._summaries[track_id] = Summary(track_id, class_id, clip.frames[0].index)
+        summary.judged(len(clip.frames), score)
+        return summary, score
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        while self._last_id - 1 in self._stuff:
+            self._last_id += 1
+        return self._last_id

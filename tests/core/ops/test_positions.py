@@ -1,0 +1,38 @@
+"""Position codes say where a cell is."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gvseg_core.ops.positions import clip_code, picture_code, place_code
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("channel", [0, 1, 6, 7, 8, 9, 14, 15])
+def test_each_channel_is_the_formula_of_the_original(channel):
+    (h, w), dim, (y, x) = (3, 5), 16, (2, 3)
+    code = picture_code((h, w), dim, CPU).view(h, w, dim)[y, x, channel].item()
+    index, length = (y, h) if channel < dim // 2 else (x, w)
+    i = channel % (dim // 2)
+    angle = (index + 1) / (length + 1e-6) * 2 * math.pi / 10000 ** (2 * (i // 2) / (dim // 2))
+    assert code == pytest.approx(math.cos(angle) if i % 2 else math.sin(angle), abs=1e-6)
+
+
+@given(size=st.tuples(st.integers(1, 7), st.integers(1, 7)))
+def test_the_code_of_a_place_is_that_of_the_cell_it_lies_on(size):
+    h, w = size
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    places = torch.stack([x, y], dim=-1).view(-1, 2)
+    torch.testing.assert_close(place_code(places, size, 16), picture_code(size, 16, CPU))
+
+
+def test_time_adds_one_vector_to_all_cells_of_a_frame():
+    added = clip_code(3, (2, 4), 16, CPU).view(3, 8, 16) - picture_code((2, 4), 16, CPU)
+    torch.testing.assert_close(added, added[:, :1].expand_as(added))
+    assert (added[0, 0] - added[1, 0]).abs().max() > 0.1

@@ -1,0 +1,168 @@
+"""What each task keeps, beside the official rules: thresholds, classes, exemplars."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gvseg_core.config import TrackSettings, VisSettings, VpsSettings, VssSettings, parse
+from gvseg_core.errors import UsageError
+from gvseg_core.ops import rle
+from gvseg_core.tasks import TASKS, Evs, Vis, Vps, Vss
+from gvseg_core.types import Exemplar, Prediction, Prompt
+from tests.core.predictions import make_clip, make_prediction, vocabulary
+
+SIZE = (64, 64)
+CELLS = (16, 16)
+
+
+def logits_of(probs: list[list[float]]) -> Tensor:
+    return torch.tensor(probs).clamp(min=1e-6).log()
+
+
+def squares(*corners: tuple[int, int, int]) -> Tensor:
+    """(Q, 1, 16, 16) logits of squares: first row and column, and side, in cells."""
+    masks = torch.full((len(corners), 1, *CELLS), -6.0)
+    for query, (y, x, side) in enumerate(corners):
+        masks[query, 0, y : y + side, x : x + side] = 6.0
+    return masks
+
+
+CLASS_LOGITS = logits_of([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.02, 0.03, 0.95], [0.45, 0.4, 0.15]])
+MASKS = squares((1, 1, 4), (8, 8, 6), (0, 0, 16), (2, 9, 4))
+
+
+def test_instances_are_kept_by_score_number_and_class() -> None:
+    prediction, clip = make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE)
+
+    def kept(settings: VisSettings) -> list[tuple[int, int]]:
+        proposals = Vis(nn.ModuleDict(), vocabulary(2), settings).decode(prediction, clip)
+        return list(zip(proposals.rows, proposals.class_ids, strict=True))
+
+    assert kept(VisSettings(conf=0.5)) == [(0, 0), (1, 1)]
+    assert kept(VisSettings(conf=0.0, top=1)) == [(0, 0)]
+    assert kept(VisSettings(conf=0.35, classes=frozenset({1}))) == [(1, 1), (3, 1)]
+    assert kept(VisSettings(conf=0.0, classes=frozenset())) == []
+
+
+def test_masks_are_made_only_for_whom_they_are_asked() -> None:
+    class Watched(Prediction):
+        def mask_logits(self, rows: Tensor | None = None) -> Tensor:
+            asked.append(None if rows is None else rows.tolist())
+            return Prediction.mask_logits(self, rows)
+
+    asked: list[list[int] | None] = []
+    plain = make_prediction(CLASS_LOGITS, MASKS)
+    watched = Watched(plain.class_logits, plain.embeddings, plain.mask_embeddings, plain.mask_features)
+    proposals = Vis(nn.ModuleDict(), vocabulary(2), VisSettings(conf=0.0)).decode(watched, make_clip(1, SIZE))
+    assert asked == []
+    ((mask,), (other,)) = proposals.render([1, 0])
+    assert asked == [[1, 0]]
+    assert mask is not None
+    assert rle.box(mask) == (32, 32, 56, 56)
+    assert other is not None
+    assert rle.box(other) == (4, 4, 20, 20)
+
+
+def test_what_is_not_reported_of_a_map_still_has_its_pixels() -> None:
+    clip = make_clip(1, SIZE)
+    sure = logits_of([[0.95, 0.03, 0.02], [0.04, 0.95, 0.01]])
+    prediction = make_prediction(sure, squares((0, 0, 8), (4, 4, 12)))
+    for task, settings in ((Vps, VpsSettings(overlap=0.5)), (Vss, VssSettings())):
+        everything = task(nn.ModuleDict(), vocabulary(2, ()), settings).decode(prediction, clip)  # type: ignore[arg-type]
+        only = settings.model_copy(update={"classes": frozenset({1})})
+        one = task(nn.ModuleDict(), vocabulary(2, ()), only).decode(prediction, clip)  # type: ignore[arg-type]
+        assert (everything.class_ids, one.class_ids) == ((0, 1), (1,))
+        assert one.render(one.rows) == everything.render(everything.rows)[1:]
+
+
+@pytest.mark.parametrize("task", TASKS.values())
+def test_a_setting_that_a_task_does_not_have_is_refused_by_name(task: type[Vis | Vss | Vps | Evs]) -> None:
+    foreign = {"vis": "overlap", "vss": "conf", "vps": "top", "evs": "classes"}[task.name]
+    with pytest.raises(UsageError, match=f"{foreign}: no such setting"):
+        parse(task.settings_type, {foreign: None}, task.name)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_descriptors_are_asked_for_only_where_they_are_looked_at(name: str) -> None:
+    def needs(queries: nn.ModuleDict, weight: float, projection: Tensor | None = None) -> bool:
+        made = TASKS[name](queries, vocabulary(2), None, TrackSettings(shape_weight=weight), projection)
+        return made.needs_descriptors
+
+    learned = nn.ModuleDict({"learned": nn.Identity()})
+    assert not needs(learned, 0.0)
+    assert needs(learned, 0.25) == needs(learned, 0.0, torch.ones(4, 432)) == (name != "vss")
+    assert needs(nn.ModuleDict(), 0.25) == (name in {"vis", "vps"})
+
+
+# --- exemplars, with learnt queries -------------------------------------------------------------------------------
+
+
+LEARNED = nn.ModuleDict({"learned": nn.Identity()})
+
+
+def fit_of(prompt: Prompt, class_logits: Tensor = CLASS_LOGITS) -> Tensor:
+    clip = make_clip(1, SIZE, exemplar=Exemplar((prompt,)))
+    proposals = Evs(LEARNED, vocabulary(2)).decode(make_prediction(class_logits, MASKS), clip)
+    assert proposals.fit is not None
+    return proposals.fit[0]
+
+
+def mask_of(y0: int, y1: int, x0: int, x1: int) -> rle.Rle:
+    mask = np.zeros(SIZE, bool)
+    mask[y0:y1, x0:x1] = True
+    return rle.encode(mask)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "query"),
+    [
+        (Prompt(1, mask=mask_of(30, 58, 30, 58)), 1),
+        (Prompt(1, mask=mask_of(0, 60, 2, 64)), 2),  # whatever its class score
+        (Prompt(1, mask=mask_of(9, 11, 37, 39)), 3),  # far smaller than a cell
+        (Prompt(1, box=(3, 5, 21, 19)), 0),
+        (Prompt(1, box=(30, 30, 60, 60)), 1),
+        (Prompt(1, point=(12.0, 12.0)), 0),  # also inside 2, which is hardly an object
+        (Prompt(1, point=(40.0, 12.0)), 3),
+    ],
+)
+def test_the_best_query_for_an_exemplar_is_the_one_that_was_meant(prompt: Prompt, query: int) -> None:
+    fit = fit_of(prompt)
+    assert fit.shape == (4,)
+    assert int(fit.argmax()) == query
+
+
+def test_iou_of_masks_is_exact_where_they_follow_the_cells() -> None:
+    assert fit_of(Prompt(1, mask=mask_of(4, 20, 4, 20)))[0] == pytest.approx(1, abs=2e-3)
+    assert fit_of(Prompt(1, mask=mask_of(4, 20, 4, 12)))[0] == pytest.approx(1 / 2, abs=2e-3)
+    assert fit_of(Prompt(1, mask=mask_of(4, 12, 4, 28)))[0] == pytest.approx(1 / 4 * 8 / 8 * 4 / 3, abs=0.1)
+
+
+def test_without_an_exemplar_there_is_no_fit_and_every_query_may_be_an_object() -> None:
+    proposals = Evs(LEARNED, vocabulary(2)).decode(make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE))
+    assert proposals.fit is None
+    assert proposals.rows == (0, 1, 2, 3)
+    assert proposals.scores == (1.0,) * 4
+
+
+def test_objects_share_no_pixel_and_the_surer_one_has_it() -> None:
+    masks = squares((0, 0, 10), (4, 4, 10))
+    masks[1] += 1  # its probability is higher where both are
+    clip = make_clip(1, SIZE)
+    learned = Evs(LEARNED, vocabulary(2)).decode(make_prediction(CLASS_LOGITS[:2], masks), clip)
+    ((first,), (second,)) = learned.render([0, 1])
+    assert first is not None
+    assert second is not None
+    assert rle.area(rle.merge([first, second])) == rle.area(first) + rle.area(second)
+    assert rle.box(second) == (16, 16, 56, 56)
+    presence = logits_of([[0.9, 0.1], [0.5, 0.5]])
+    own = Evs(nn.ModuleDict(), vocabulary(1)).decode(make_prediction(presence, masks), clip)
+    assert own.scores == pytest.approx((0.9, 0.5))
+    ((first,), _) = own.render([0, 1])
+    assert first is not None
+    assert rle.box(first) == (0, 0, 40, 40)
+    ((alone,),) = own.render([1])
+    assert alone is not None
+    assert rle.box(alone) == (16, 16, 56, 56)
