@@ -11,7 +11,6 @@ New is GvSEG's query matching inside the decoder (§3.2): `shape_position`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -86,16 +85,15 @@ class Decoder(nn.Module):
         finest = levels[-1]
         x, past = queries.content, []
         for i, layer in enumerate(self.layers):
+            assert isinstance(layer, DecoderLayer)
             level = levels[i % _NUM_LEVELS]
-            embeddings, mask_embeddings = self._look(x)
-            past.append((embeddings, mask_embeddings))
-
-            def matched(seen: Tensor) -> Tensor | None:
-                if self.shape_position is None:
-                    return None
-                return self._code_of_shapes(self._describe(self._look(seen)[1], finest, frame), queries.is_thing)
-
-            x = layer(x, queries.position, level, level.allowed(mask_embeddings), matched)
+            past.append(self._look(x))
+            x = layer.look(x, queries.position, level, level.allowed(past[-1][1]))
+            position = queries.position
+            if self.shape_position is not None:
+                shapes = self._describe(self._look(x)[1], finest, frame)
+                position = position + self._code_of_shapes(shapes, queries.is_thing)
+            x = layer.discuss(x, position)
         embeddings, mask_embeddings = self._look(x)
         described = self._describe(mask_embeddings, finest, frame) if descriptors else None
         return Decoded(embeddings, mask_embeddings, tuple(past) if history else (), described)
@@ -111,10 +109,11 @@ class Decoder(nn.Module):
                 maps = self.input_proj[i](maps)
             memory = maps.permute(0, 2, 3, 1).reshape(b, t * size[0] * size[1], -1)
             dim, device = memory.shape[-1], memory.device
-            code = clip_code(t, size, dim, device) if time_code else picture_code(size, dim, device).repeat(t, 1)
+            code = clip_code(t, size, dim, device) if time_code else picture_code(size, dim, device)
+            located = (memory.view(b, -1, *code.shape) + code.to(memory.dtype)).flatten(1, 2)
             small = F.interpolate(pictures, size, mode="bilinear", align_corners=False)
             masks = small.permute(0, 2, 3, 1).reshape(b, t * size[0] * size[1], -1)
-            levels.append(Level(memory, memory + code.to(memory.dtype), masks, self.level_embed[i], t, size))
+            levels.append(Level(memory, located, masks, self.level_embed[i], t, size))
         return levels
 
     def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -174,16 +173,13 @@ class DecoderLayer(nn.Module):
         for layer in (self.linear1, self.linear2):
             nn.init.xavier_uniform_(layer.weight)
 
-    def forward(
-        self,
-        x: Tensor,
-        position: Tensor,
-        level: Level,
-        allowed: Tensor,
-        matched: Callable[[Tensor], Tensor | None],
-    ) -> Tensor:
-        """(B, Q, C) → (B, Q, C). `matched` gives the code added to the position before self-attention, if any."""
-        x = self.cross_norm(self.cross_attn(x, position, level.memory, level.located, level.embedding, allowed))
-        code = matched(x)
-        x = self.self_norm(self.self_attn(x, position if code is None else position + code))
+    def look(self, x: Tensor, position: Tensor, level: Level, allowed: Tensor) -> Tensor:
+        """Queries (B, Q, C) look at the cells of a level that they are `allowed` to see."""
+        return self.cross_norm(  # type: ignore[no-any-return]
+            self.cross_attn(x, position, level.memory, level.located, level.embedding, allowed)
+        )
+
+    def discuss(self, x: Tensor, position: Tensor) -> Tensor:
+        """Queries (B, Q, C) look at each other, and each thinks for itself."""
+        x = self.self_norm(self.self_attn(x, position))
         return self.ffn_norm(self.linear2(self.linear1(x, "relu"), add=x))  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gvseg_core.ops.fused import Activation, convolve, linear
+from gvseg_core.ops.winograd import convolve_spread, pays, spread
 
 
 class Linear(nn.Linear):
@@ -16,6 +17,29 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor, activation: Activation | None = None, add: Tensor | None = None) -> Tensor:
         return linear(x, self.weight, self.bias, activation=activation, add=add)
+
+
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d` of one stride and padding both ways, that can take an addend and an activation along."""
+
+    spread: Tensor | None = None  # the kernel in its form for `convolve_spread`
+
+    def forward(self, x: Tensor, activation: Activation | None = None, add: Tensor | None = None) -> Tensor:
+        if (
+            self.spread is not None
+            and add is None
+            and activation != "gelu"
+            and pays(x.shape[1], (x.shape[2], x.shape[3]))
+        ):
+            return convolve_spread(x, self.spread, self.bias, relu=activation == "relu")
+        stride, padding = self.stride[0], int(self.padding[0])
+        return convolve(x, self.weight, self.bias, stride=stride, padding=padding, activation=activation, add=add)
+
+    def prepare_for_inference(self) -> None:
+        """Make ready the quick form, where there is one; from then on the weight must not change."""
+        quick = self.weight.dtype == torch.float32 and self.weight.device.type == "cpu"
+        if quick and self.kernel_size == (3, 3) and self.stride == (1, 1) and pays(self.in_channels, (1024, 1024)):
+            self.spread = spread(self.weight.detach())
 
 
 class FrozenBatchNorm2d(nn.Module):
@@ -45,7 +69,7 @@ class Folded(nn.Identity):
     """Where a batch normalisation was before its convolution took it in."""
 
 
-def fold(conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> Folded:
+def fold(conv: Conv2d, norm: FrozenBatchNorm2d) -> Folded:
     """Give `conv` the weight and bias that do what `norm` did after it."""
     with torch.no_grad():
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -55,12 +79,11 @@ def fold(conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> Folded:
 
 
 def conv_norm(
-    x: Tensor, conv: nn.Conv2d, norm: nn.Module, activation: Activation | None = None, add: Tensor | None = None
+    x: Tensor, conv: Conv2d, norm: nn.Module, activation: Activation | None = None, add: Tensor | None = None
 ) -> Tensor:
     """Activation(norm(conv(x)) + add), in one go once `norm` is folded."""
-    stride, padding = conv.stride[0], int(conv.padding[0])
     if isinstance(norm, Folded):
-        return convolve(x, conv.weight, conv.bias, stride=stride, padding=padding, activation=activation, add=add)
+        return conv(x, activation, add)  # type: ignore[no-any-return]
     y: Tensor = norm(conv(x))
     if add is not None:
         y = y + add

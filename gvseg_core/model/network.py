@@ -12,6 +12,7 @@ from gvseg_core.config import ModelSettings
 from gvseg_core.errors import ModelError
 from gvseg_core.model.backbones import ResNet, build_backbone
 from gvseg_core.model.decoder import Decoder
+from gvseg_core.model.layers import Conv2d
 from gvseg_core.model.pixel_decoder import PixelDecoder
 from gvseg_core.model.queries import build_queries
 from gvseg_core.registry import choose
@@ -108,6 +109,9 @@ class Network(nn.Module):
             self.backbone.fold_norms()
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.class_heads.float()
+        for module in self.modules():
+            if isinstance(module, Conv2d):
+                module.prepare_for_inference()
         return self
 
 

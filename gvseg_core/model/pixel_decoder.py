@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gvseg_core.config import PixelDecoderSettings
-from gvseg_core.model.layers import Linear, initialise, to_picture, to_tokens
+from gvseg_core.model.layers import Conv2d, Linear, initialise, to_picture, to_tokens
 from gvseg_core.ops.constants import kept
 from gvseg_core.ops.deformable import deformable_attention
-from gvseg_core.ops.fused import convolve, linear
+from gvseg_core.ops.fused import linear
 from gvseg_core.ops.positions import picture_code
 from gvseg_core.types import Size
 
@@ -36,29 +36,29 @@ class PixelDecoder(nn.Module):
         dim = settings.dim
         coarse_first = list(reversed(channels))[:_NUM_LEVELS]
         self.input_proj = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, dim, 1), nn.GroupNorm(_GROUPS, dim)) for c in coarse_first
+            nn.Sequential(Conv2d(c, dim, 1), nn.GroupNorm(_GROUPS, dim)) for c in coarse_first
         )
         self.level_embed = nn.Parameter(torch.randn(_NUM_LEVELS, dim))
         self.layers = nn.ModuleList(EncoderLayer(settings) for _ in range(settings.num_layers))
-        self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), nn.GroupNorm(_GROUPS, dim))
-        self.output = nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, dim))
-        self.mask_features = nn.Conv2d(dim, settings.mask_dim, 1)
+        self.lateral = nn.Sequential(Conv2d(channels[0], dim, 1, bias=False), nn.GroupNorm(_GROUPS, dim))
+        self.output = nn.Sequential(Conv2d(dim, dim, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, dim))
+        self.mask_features = Conv2d(dim, settings.mask_dim, 1)
         self._initialise()
 
     def _initialise(self) -> None:
         for projection in self.input_proj:
             conv = projection.get_submodule("0")
-            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(conv, Conv2d)
             initialise(conv, nn.init.xavier_uniform_)
         for conv in (self.lateral[0], self.output[0], self.mask_features):
-            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(conv, Conv2d)
             initialise(conv, partial(nn.init.kaiming_uniform_, a=1))
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
         """Strides 4, 8, 16, 32, (B, ·, h, w) each → (strides 32, 16, 8), (B, C, h, w) each, and (B, Cm, h, w)."""
         inputs = list(reversed(maps))[:_NUM_LEVELS]
         sizes = tuple((x.shape[-2], x.shape[-1]) for x in inputs)
-        levels = [_project(x, self.input_proj[i]) for i, x in enumerate(inputs)]
+        levels = [project(x) for project, x in zip(self.input_proj, inputs, strict=True)]
         x = torch.cat([to_tokens(level) for level in levels], dim=1)
         codes = [picture_code(size, x.shape[-1], x.device) + self.level_embed[i] for i, size in enumerate(sizes)]
         position = torch.cat(codes).to(x.dtype)
@@ -67,10 +67,10 @@ class PixelDecoder(nn.Module):
         parts = x.split([h * w for h, w in sizes], dim=1)
         multi_scale = tuple(to_picture(part, size) for part, size in zip(parts, sizes, strict=True))
 
-        fine = _project(maps[0], self.lateral)
+        fine = self.lateral(maps[0])
         fine = fine + F.interpolate(multi_scale[-1], fine.shape[-2:], mode="bilinear", align_corners=False)
-        fine = F.relu(_project(fine, self.output))
-        return multi_scale, convolve(fine, self.mask_features.weight, self.mask_features.bias)
+        fine = F.relu(self.output(fine))
+        return multi_scale, self.mask_features(fine)
 
 
 class EncoderLayer(nn.Module):
@@ -150,11 +150,3 @@ def own_places(sizes: tuple[Size, ...], heads: int, points: int, device: torch.d
     scale = torch.tensor([[w for _, w in sizes], [h for h, _ in sizes]], dtype=torch.float32, device=device)
     place_N2L = torch.cat(rows) * scale - 0.5
     return place_N2L[:, :, None, :, None].expand(-1, -1, heads, -1, points).flatten(1)
-
-
-def _project(x: Tensor, layers: nn.Module) -> Tensor:
-    """A convolution and its group norm."""
-    conv, norm = layers.get_submodule("0"), layers.get_submodule("1")
-    assert isinstance(conv, nn.Conv2d)
-    y = convolve(x, conv.weight, conv.bias, padding=int(conv.padding[0]))
-    return norm(y)  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 Activation = Literal["relu", "gelu"]
 
-_FEW_ROWS = 256  # below this a convolution's set-up costs more than it saves
+_FEW_ROWS = 128  # below this a convolution's set-up costs more than it saves
 
 
 def _fused_types() -> frozenset[torch.dtype]:

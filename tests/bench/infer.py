@@ -5,7 +5,8 @@
 Timed: the forward pass of one frame at 16:9, normalised pixels to class logits and the mask logits of all 100 queries
 at stride 4; Hugging Face's in float32 as it comes, ours prepared. Interleaved, medians. Beside wall time stands core
 time (what the process used of all cores): with `--threads 1` other processes hardly disturb it, with more it counts
-waiting too. A run whose wall times vary a lot is marked noisy. `share` is the shape–position descriptor of all 100 masks, of our own forward pass.
+waiting too. A run whose wall times vary a lot is marked noisy. `share` is the shape–position descriptor of all 100
+masks, of our own forward pass.
 
 Gate before any time is printed: in float32 both give the same logits (99.9th percentile of the difference, because a
 bit of an attention mask near 0 may flip, and random weights are never sure) and nearly the same masks. The weights are
@@ -145,7 +146,7 @@ def main() -> None:
     found = {
         "machine": describe(),
         "threads": options.threads,
-        "what": f"{options.backbone}, {pixels.shape[-2]}×{pixels.shape[-1]}, {options.dtype}, {options.repeats} repeats",
+        "what": f"{options.backbone}, {(*pixels.shape[-2:],)}, {options.dtype}, {options.repeats} repeats",
         "agreement_f32": agreement,
         "seconds": median,
         "ratio": {kind: theirs[kind] / mine[kind] for kind in ("wall", "core")},

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gvseg_core.config import ResNetSettings
-from gvseg_core.model.layers import FrozenBatchNorm2d, conv_norm, fold
+from gvseg_core.model.layers import Conv2d, FrozenBatchNorm2d, conv_norm, fold
 
 
 class ResNet(nn.Module):
@@ -21,7 +21,7 @@ class ResNet(nn.Module):
         self.channels = settings.channels
         block = BasicBlock if settings.block == "basic" else Bottleneck
         stem = settings.stem_channels
-        self.conv1 = nn.Conv2d(3, stem, 7, 2, 3, bias=False)
+        self.conv1 = Conv2d(3, stem, 7, 2, 3, bias=False)
         self.bn1: nn.Module = FrozenBatchNorm2d(stem)
         widths = zip((stem, *settings.channels[:-1]), settings.inner_channels, settings.channels, strict=True)
         stages = []
@@ -30,7 +30,7 @@ class ResNet(nn.Module):
             stages.append(nn.Sequential(first, *[block(out, inner, out) for _ in range(depth - 1)]))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -54,11 +54,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, inp: int, inner: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inp, inner, 1, bias=False)
+        self.conv1 = Conv2d(inp, inner, 1, bias=False)
         self.bn1: nn.Module = FrozenBatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.conv2 = Conv2d(inner, inner, 3, stride, 1, bias=False)
         self.bn2: nn.Module = FrozenBatchNorm2d(inner)
-        self.conv3 = nn.Conv2d(inner, out, 1, bias=False)
+        self.conv3 = Conv2d(inner, out, 1, bias=False)
         self.bn3: nn.Module = FrozenBatchNorm2d(out)
         self.downsample = _shortcut(inp, out, stride)
 
@@ -79,9 +79,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inp: int, inner: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inp, inner, 3, stride, 1, bias=False)
+        self.conv1 = Conv2d(inp, inner, 3, stride, 1, bias=False)
         self.bn1: nn.Module = FrozenBatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, out, 3, 1, 1, bias=False)
+        self.conv2 = Conv2d(inner, out, 3, 1, 1, bias=False)
         self.bn2: nn.Module = FrozenBatchNorm2d(out)
         self.downsample = _shortcut(inp, out, stride)
 
@@ -98,23 +98,23 @@ class BasicBlock(nn.Module):
 def _shortcut(inp: int, out: int, stride: int) -> nn.Sequential | None:
     if inp == out and stride == 1:
         return None
-    return nn.Sequential(nn.Conv2d(inp, out, 1, stride, bias=False), FrozenBatchNorm2d(out))
+    return nn.Sequential(Conv2d(inp, out, 1, stride, bias=False), FrozenBatchNorm2d(out))
 
 
 def _shorten(x: Tensor, shortcut: nn.Sequential | None) -> Tensor:
     if shortcut is None:
         return x
     conv, norm = shortcut
-    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(conv, Conv2d)
     return conv_norm(x, conv, norm)
 
 
 def _fold_shortcut(shortcut: nn.Sequential | None) -> None:
     if shortcut is not None:
         conv, norm = shortcut
-        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(conv, Conv2d)
         shortcut[1] = _folded(conv, norm)
 
 
-def _folded(conv: nn.Conv2d, norm: nn.Module) -> nn.Module:
+def _folded(conv: Conv2d, norm: nn.Module) -> nn.Module:
     return fold(conv, norm) if isinstance(norm, FrozenBatchNorm2d) else norm
