@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
+settings.register_profile("gvseg", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("gvseg")
 torch.set_num_threads(1)  # the suite runs in several processes; results do not depend on it
 
-SHARED = Path(os.environ.get("GVSEG_SHARED", "../shared"))
+SHARED = Path(os.environ.get("GVSEG_SHARED", "../shared")).resolve()  # tests may change the working directory
 
 
 def shared(*parts: str) -> Path:

@@ -97,6 +97,7 @@ class OpenContainer:
         """
         self.name = source.shown
         self.notes: list[str] = []
+        self._owns_file = source.kind != "stdin"
         self.num_packets = 0  # of the chosen stream, those that make a frame
         self.num_discarded = 0  # and those an edit list leaves out
         self.num_failed = 0  # reads that failed
@@ -243,7 +244,7 @@ class OpenContainer:
         self._close_file()
 
     def _close_file(self) -> None:
-        if self.reader is not None and self.reader.file is not sys.stdin.buffer:
+        if self.reader is not None and self._owns_file:
             self.reader.file.close()
 
 
@@ -257,6 +258,8 @@ def too_large(height: int, width: int) -> str:
 
 def _binary(source: Input) -> BinaryIO:
     if source.kind == "stdin":
+        if sys.stdin is None:
+            raise VideoError("-: stdin is closed")
         return sys.stdin.buffer
     try:
         return open(os.fspath(source.path or source.spec), "rb", buffering=0)

@@ -1,0 +1,68 @@
+"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
+
+While nothing has been written, the orderly end is to stop where we are: the handler raises. While results are being
+written it only sets a flag, which the engine looks at between frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from gvseg_cli.console import Console
+
+STOPPING = b"gvseg: stopping: finishing the current clip and closing the files (once more: stop at once)\n"
+WIPE_LINE = b"\r\x1b[K"
+
+
+class Interrupts:
+    """Handles SIGINT and SIGTERM while it is open; what the parent process had set to be ignored stays ignored."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._number: int | None = None
+        self._give_up: Callable[[], None] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def finish_in_order(self, give_up: Callable[[], None]) -> None:
+        """From now on the first signal only sets the flag; the second calls `give_up` and exits."""
+        self._give_up = give_up
+
+    def came(self) -> bool:
+        """Whether a signal asked us to stop."""
+        return self._number is not None
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell reports a process that the signal ended: 130 or 143."""
+        return 128 + (self._number or signal.SIGINT)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        again, self._number = self._number is not None, self._number or number
+        if self._give_up is None:
+            raise KeyboardInterrupt
+        if again:
+            try:
+                self._give_up()
+            finally:
+                os._exit(self.exit_code)
+        if not self._console.quiet:
+            with contextlib.suppress(OSError):  # stderr may be closed
+                # Neither buffered nor locked: safe in a handler.
+                os.write(2, WIPE_LINE * self._console.is_terminal + STOPPING)

@@ -1,0 +1,309 @@
+"""Predict: many inputs through one model, each to finished files.
+
+One input's failure is recorded and the run goes on; only a model or a device that fails, and a reader of stdout that
+went away, end it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import BinaryIO
+
+import torch
+
+from gvseg_core import __version__
+from gvseg_core.data.exemplars import Exemplars, read_exemplars, with_exemplars
+from gvseg_core.engine.build import load_segmenter
+from gvseg_core.engine.inputs import open_video
+from gvseg_core.engine.outputs import Job, make_folders, remove_empty
+from gvseg_core.engine.pipeline import Ended, segment_video
+from gvseg_core.engine.report import Observer, Report, Stages, State, Summary
+from gvseg_core.engine.settings import PredictSettings
+from gvseg_core.errors import DeviceError, GvsegError, ModelError, VideoError
+from gvseg_core.model.weights.hub import PREFIX as HUB
+from gvseg_core.segmenter import Segmenter
+from gvseg_core.sinks import JsonLines, SinkSettings, make_sink
+from gvseg_core.types import Frame, Sink, VideoInfo, VideoSource
+from gvseg_core.video.decode import FileSource
+from gvseg_core.video.stills import StillsSource
+
+LOST_SHARE = Fraction(1, 100)  # of an input's frames; where more are missing it counts as cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An input that is ready to be read."""
+
+    job: Job
+    number: int  # 1, 2, … among the inputs
+    source: VideoSource
+    exemplars: Exemplars | None
+
+    def frames(self) -> Iterable[Frame]:
+        return self.source if self.exemplars is None else with_exemplars(self.source, self.exemplars.by_frame)
+
+
+class Prediction:
+    """One run of `predict`: `prepare` it, then `run` it. As a context manager it leaves nothing open or half-written.
+
+    Args:
+        settings: what was asked for.
+        jobs: the inputs, from `plan`.
+        observer: is told of everything.
+        stopped: asked between frames; once it says yes, the clip in hand is finished, its files are closed, and no
+            further input is begun.
+        stdout: where results go that `settings` sends there.
+    """
+
+    def __init__(
+        self,
+        settings: PredictSettings,
+        jobs: Sequence[Job],
+        observer: Observer,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+        stdout: BinaryIO | None = None,
+    ) -> None:
+        self._settings = settings
+        self._total = len(jobs)
+        self._waiting = enumerate(jobs, start=1)
+        self._observer = observer
+        self._stopped = stopped
+        self._stdout = stdout
+        self._reports: list[Report] = []
+        self._sinks: list[Sink] = []
+        self._current: _Open | None = None
+        self._segmenter: Segmenter | None = None
+
+    def __enter__(self) -> Prediction:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.abort()
+        if self._current is not None:
+            self._current.source.close()
+
+    def abort(self) -> None:
+        """Remove what is half-written. Safe at any time in the thread that runs, and more than once."""
+        for sink in self._sinks:
+            sink.abort()
+
+    def prepare(self) -> None:
+        """Open the first input that can be opened, then load the model; nothing is written yet.
+
+        Raises:
+            GvsegError: something is wrong with the model, the device or their settings.
+        """
+        self._current = self._open_next()
+        if self._current is None:
+            return
+        start = time.perf_counter()
+        self._observer.model_loading(self._settings.model)
+        self._segmenter = _load(self._settings)
+        self._observer.model_loaded(time.perf_counter() - start, self._segmenter.provenance)
+
+    def run(self) -> Summary:
+        """Segment every input.
+
+        Raises:
+            ModelError, DeviceError: every further input would fail like this one.
+            BrokenPipeError: nobody reads stdout any more.
+        """
+        start = time.perf_counter()
+        while self._current is not None and self._segmenter is not None:
+            opened = self._current
+            self._finish(self._segment(opened, self._segmenter))
+            opened.source.close()
+            self._current = self._open_next()
+        return self.summary(time.perf_counter() - start)
+
+    def rehearse(self) -> Iterator[tuple[Job, VideoInfo | None]]:
+        """Instead of `prepare` and `run`: each input that could be opened, and what it is; streams and cameras are not.
+
+        Those that cannot be opened are in the reports.
+        """
+        for number, job in self._waiting:
+            if job.is_done or (job.source is not None and job.source.kind in _OPENED_ONCE):
+                yield job, None
+                continue
+            try:
+                opened = self._open(job, number)
+            except GvsegError as error:
+                self._finish(Report(job.shown, "failed", error=error))
+                continue
+            with closing(opened.source):
+                yield job, opened.source.info
+
+    def rehearse_model(self) -> str:
+        """Load the model to see that it does; what it is, in words. One that would be downloaded is left alone."""
+        if self._settings.model.startswith(HUB):
+            return f"{self._settings.model}, not looked at"
+        segmenter = _load(self._settings)
+        vocabulary = segmenter.task.vocabulary
+        return f"{self._settings.model}: {len(vocabulary)} classes of {vocabulary.name}, on {segmenter.device}"
+
+    def summary(self, seconds: float = 0.0) -> Summary:
+        """How the inputs ended so far."""
+        return Summary(tuple(self._reports), self._total, seconds, self._gave_up())
+
+    # --- one input after the other ------------------------------------------------------------------------------------
+
+    def _open_next(self) -> _Open | None:
+        """The next input that is to be done and can be opened; those before it are reported."""
+        for number, job in self._waiting:
+            if self._stopped() or self._gave_up():
+                return None
+            if job.is_done:
+                self._finish(Report(job.shown, "skipped"))
+                continue
+            try:
+                return self._open(job, number)
+            except (GvsegError, OSError) as error:
+                self._finish(Report(job.shown, "failed", error=error))
+        return None
+
+    def _gave_up(self) -> bool:
+        return self._settings.on_error == "stop" and any(report.state == "failed" for report in self._reports)
+
+    def _finish(self, report: Report) -> None:
+        self._reports.append(report)
+        self._observer.input_ends(report)
+
+    def _open(self, job: Job, number: int) -> _Open:
+        if job.error is not None:
+            raise job.error
+        assert job.source is not None, "a job without a source has an error"
+        settings = self._settings
+        source = open_video(
+            job.source,
+            start=settings.start,
+            end=settings.end,
+            stride=settings.stride,
+            fps=settings.fps,
+            stream=settings.stream,
+        )
+        try:
+            exemplars = read_exemplars(settings.exemplars, source.info.size) if settings.exemplars else None
+        except BaseException:
+            source.close()
+            raise
+        return _Open(job, number, source, exemplars)
+
+    # --- one input ----------------------------------------------------------------------------------------------------
+
+    def _segment(self, opened: _Open, segmenter: Segmenter) -> Report:
+        job, video = opened.job, opened.source.info
+        self._observer.input_begins(job.shown, opened.number, self._total, video)
+        torch.manual_seed(self._settings.seed)
+        stages, start, made = Stages(), time.perf_counter(), []
+        try:
+            made = make_folders(job.targets.values())
+            self._sinks = self._make_sinks(job, segmenter)
+            ended = segment_video(
+                opened.source,
+                opened.frames(),
+                segmenter,
+                self._sinks,
+                stages=stages,
+                stopped=self._stopped,
+                on_frame=self._observer.frame_done,
+            )
+        except (ModelError, DeviceError, BrokenPipeError):
+            raise
+        except Exception as error:
+            return Report(job.shown, "failed", seconds=time.perf_counter() - start, error=error)
+        finally:
+            self.abort()  # what has appeared stays
+            remove_empty(made)
+        return self._report(opened, ended, time.perf_counter() - start, stages.seconds)
+
+    def _make_sinks(self, job: Job, segmenter: Segmenter) -> list[Sink]:
+        settings = self._settings
+        told = SinkSettings(
+            settings.task,
+            segmenter.task.vocabulary,
+            provenance={
+                "version": __version__,
+                "input": job.shown,
+                **segmenter.provenance,
+                "settings": settings.model_dump(mode="json", include=_SHAPING, exclude_defaults=True),
+            },
+            overwrite=settings.existing == "replace",
+            alpha=settings.alpha,
+            color_by=settings.color_by,
+            labels=settings.labels,
+            audio=settings.audio,
+        )
+        if self._stdout is not None and settings.json_lines:
+            return [JsonLines(self._stdout, told), *(make_sink(w, p, told) for w, p in job.targets.items())]
+        if self._stdout is not None:
+            return [make_sink(settings.save[0], self._stdout, told)]
+        return [make_sink(word, path, told) for word, path in job.targets.items()]
+
+    def _report(self, opened: _Open, ended: Ended, seconds: float, stages: dict[str, float]) -> Report:
+        source, outcome = opened.source, ended.outcome
+        state: State = "done"
+        error = None
+        problems = (*_said("problems", source, *self._sinks), *[ended.undecided] * bool(ended.undecided))
+        if ended.was_stopped:
+            state = "interrupted"
+        elif is_cut(source) or ended.undecided:
+            state = "partial"
+            if self._settings.strict:
+                state, error = "failed", VideoError(f"{opened.job.shown}: {'; '.join(problems)}")
+        return Report(
+            opened.job.shown,
+            state,
+            outputs=tuple(opened.job.targets.values()) if outcome.num_frames else (),
+            num_frames=outcome.num_frames,
+            seconds=seconds,
+            stages=stages,
+            notes=(*(opened.exemplars.notes if opened.exemplars else ()), *_said("notes", source, *self._sinks)),
+            problems=() if error else problems,
+            error=error,
+        )
+
+
+def _load(settings: PredictSettings) -> Segmenter:
+    return load_segmenter(
+        settings.model,
+        settings.task,
+        device=settings.device,
+        dtype=settings.dtype,
+        size=settings.size,
+        conf=settings.conf,
+        classes=settings.classes,
+        vocabulary=settings.vocabulary,
+        settings=settings.overrides,
+        offline=settings.offline,
+    )
+
+
+_OPENED_ONCE = {"stdin", "camera", "url"}
+"""Kinds of input that are not the same when they are opened again."""
+
+_SHAPING = {"exemplars", "classes", "conf", "start", "end", "stride", "fps", "stream", "size", "seed", "overrides"}
+"""The settings on which a result depends, beside the input and what the segmenter says of itself."""
+
+
+def is_cut(source: VideoSource) -> bool:
+    """Whether so much of a video that was read to its end is missing that its results are not the whole."""
+    if not source.problems:
+        return False
+    if isinstance(source, StillsSource):
+        num_lost, num_expected = source.num_errors, source.num_decoded + source.num_errors
+    elif isinstance(source, FileSource) and source.num_expected:
+        num_lost, num_expected = source.num_expected - source.num_decoded, source.num_expected
+    else:
+        return True
+    return num_lost > LOST_SHARE * num_expected
+
+
+def _said(kind: str, *things: object) -> tuple[str, ...]:
+    """What sources and sinks have to say; not every one has anything."""
+    return tuple(line for thing in things for line in getattr(thing, kind, ()))
