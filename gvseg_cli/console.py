@@ -80,12 +80,18 @@ class Console:
             print(_safe(text))
 
     def path(self, path: Path) -> None:
-        """A result that was written, on stdout: byte for byte for a program, escaped for a terminal."""
+        """A result that was written, on stdout: byte for byte for a program, escaped for a terminal.
+
+        Nothing where results themselves go there, and no reason to stop where nobody reads it.
+        """
         if sys.stdout is None or self._stdout_taken:
             return
         line = _safe(str(path)).encode() if sys.stdout.isatty() else os.fsencode(path)
-        sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            drop_stdout()
 
     @contextlib.contextmanager
     def stdout_for_results(self) -> Iterator[BinaryIO]:
@@ -93,23 +99,22 @@ class Console:
 
         Raises:
             OutputError: stdout is closed.
-            BrokenPipeError: in the end, what was still held back could not be written.
         """
-        from gvseg_core.files import writing
+        from gvseg_core.errors import OutputError
 
-        with writing("stdout"):
-            if sys.stdout is not None:
-                sys.stdout.flush()
-            results, own = os.dup(1), os.dup(1)
-            os.dup2(2, 1)
+        if sys.stdout is None:
+            raise OutputError("stdout is closed, and results were to go there")
+        sys.stdout.flush()
+        own, stream = os.dup(1), open(os.dup(1), "wb")  # noqa: SIM115 - closed below
+        os.dup2(2, 1)
         self._stdout_taken = True
         try:
-            with open(results, "wb") as stream:
-                yield stream
+            yield stream  # who writes a result also flushes it
         finally:
             self._stdout_taken = False
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            with contextlib.suppress(OSError):  # what the reader did not take
+                stream.close()
+            sys.stdout.flush()
             os.dup2(own, 1)
             os.close(own)
 
@@ -147,3 +152,18 @@ def _safe(text: str) -> str:
     from gvseg_core.files import printable
 
     return printable(text)
+
+
+def occupy_closed_streams() -> None:
+    """Keep the numbers 0, 1 and 2 from files: what a library prints would be written into them."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+
+
+def drop_stdout() -> None:
+    """Let nothing more be written to stdout, not even by the interpreter as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

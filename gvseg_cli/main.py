@@ -6,8 +6,6 @@ hands back the run it was asked for, and the run goes on outside of Typer, where
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -15,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gvseg_cli.console import Console
+from gvseg_cli.console import Console, drop_stdout, occupy_closed_streams
 from gvseg_cli.predict import predict
 from gvseg_cli.signals import Interrupts
 from gvseg_core import __version__
@@ -85,12 +83,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    occupy_closed_streams()
     console = Console(words)
     with Interrupts(console) as interrupts:
         try:
             run = typer.main.get_command(app).main(words, "gvseg", standalone_mode=False, obj=(console, interrupts))
             code = run() if callable(run) else int(run or 0)
-            _flush_stdout()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except Exception as error:
             code = _explain(error, console)
         except KeyboardInterrupt:
@@ -105,7 +105,7 @@ def _explain(error: Exception, console: Console) -> int:
         console.error(_in_our_words(error))
         return UsageError.exit_code
     if isinstance(error, BrokenPipeError):  # whoever read our stdout has seen enough
-        _drop_stdout()
+        drop_stdout()
         return 0
     if isinstance(error, MemoryError):
         error = DeviceError("memory does not suffice; a smaller --size needs less")
@@ -125,14 +125,3 @@ def _in_our_words(error: Any) -> str:
 
 def _likeness(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other).ratio()
-
-
-def _flush_stdout() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
-def _drop_stdout() -> None:
-    """Let nothing more be written there, not even by the interpreter as it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

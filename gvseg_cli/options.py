@@ -22,7 +22,8 @@ Inputs = Annotated[
 ]
 
 MODEL_FORMS = (
-    "a gvseg .safetensors file, a Hugging Face Mask2Former folder, hf://org/name, or a detectron2 or mmdet .pkl or .pth"
+    "a gvseg .safetensors file, a Hugging Face Mask2Former folder, hf://org/name, a detectron2 or mmdet .pkl or .pth "
+    "file, or truth (the demo's own)"
 )
 
 WHAT = "What to find"
@@ -81,7 +82,7 @@ ShortSide = Annotated[
 ]
 Device = Annotated[str, _option(HOW, "--device", "auto, cpu, cuda, cuda:1 or mps.", "D")]
 Dtype = Annotated[str, _option(HOW, "--dtype", "auto, fp32, bf16 or fp16.", "D")]
-Seed = Annotated[int, _option(HOW, "--seed", "Of all chance, and of the demo.", "N")]
+Seed = Annotated[int, _option(HOW, "--seed", "Of all chance; the demo has its own, demo:seed=3.", "N")]
 Overrides = Annotated[
     list[str], _option(HOW, "--set", "Any other setting: tracking.shape_weight=0; repeatable.", "KEY=VALUE")
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -115,7 +117,7 @@ def _words(text: str | None) -> tuple[str, ...]:
 
 def _usual_results(output: str | None, json_lines: bool) -> tuple[str, ...]:
     """What to save when --save does not say: video and JSON, if where to leaves the choice."""
-    if output == "-":
+    if output in {"-", os.devnull}:
         return ("video",)
     if output is None:
         return () if json_lines else ("video", "json")
@@ -139,15 +141,16 @@ def _run(
     check_together(settings)
     watcher = progress(way, console)
     jobs = plan(settings)
+    watcher.run_begins()
 
-    from gvseg_core.engine.predict import Prediction  # torch arrives here
+    from gvseg_core.engine.predict import Prediction  # torch arrives here, which takes a while
 
     if dry_run:
         with Prediction(settings, jobs, watcher) as prediction:
             return _rehearse(prediction, console)
     with (
-        _results_stream(settings, console) as stdout,
-        Prediction(settings, jobs, watcher, stopped=interrupts.came, stdout=stdout) as prediction,
+        _stream(settings, console) as stream,
+        Prediction(settings, jobs, watcher, stopped=interrupts.came, stream=stream) as prediction,
     ):
         prediction.prepare()
         interrupts.finish_in_order(prediction.abort)
@@ -156,11 +159,15 @@ def _run(
     return interrupts.exit_code if interrupts.came() else summary.exit_code
 
 
-def _results_stream(settings: PredictSettings, console: Console) -> AbstractContextManager[BinaryIO | None]:
-    from gvseg_core.engine.settings import STDOUT
-
-    wanted = settings.json_lines or settings.output == STDOUT
-    return console.stdout_for_results() if wanted else nullcontext()
+def _stream(settings: PredictSettings, console: Console) -> AbstractContextManager[BinaryIO | None]:
+    """What takes the results that do not go to files."""
+    if settings.output == os.devnull:
+        return open(os.devnull, "wb")
+    if settings.output != "-" and not settings.json_lines:
+        return nullcontext()
+    if settings.output == "-" and settings.save[0] != "json" and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError(f"-o - would write {settings.save[0]} to the terminal; pipe it on, as in: ... -o - | ffplay -")
+    return console.stdout_for_results()
 
 
 def _rehearse(prediction: Prediction, console: Console) -> int:

@@ -30,6 +30,9 @@ class Progress:
         self.done = 0
         self._start = self._drawn = 0.0
 
+    def run_begins(self) -> None:
+        """The command has been understood; what it needs is being loaded."""
+
     def model_loading(self, model: str) -> None:
         self.console.detail(f"loading {model}")
 
@@ -56,7 +59,7 @@ class Progress:
             self.draw()
 
     def draw(self) -> None:
-        self.console.note(self.line())
+        self.console.note(f"{self.which()}: {self.numbers()}")
 
     def input_ends(self, report: Report) -> None:
         for note in report.notes:
@@ -86,15 +89,18 @@ class Progress:
         else:
             self.console.detail(took)
 
-    def line(self) -> str:
-        """Where the current input is: frames, rate, and the time left where the length is known."""
+    def which(self) -> str:
+        """The current input, and its number where there are several."""
+        return f"[{self.number}/{self.total}] {self.name}" if self.total > 1 else self.name
+
+    def numbers(self) -> str:
+        """How far it is: frames, rate, and the time left where the length is known."""
         rate = self.rate()
         frames, left = f"{self.done} frames", ""
         if self.expected is not None and self.done <= self.expected:  # a header may have promised too few
             frames = f"{self.done}/{self.expected} frames"
             left = f", {clock((self.expected - self.done) / rate)} left"
-        which = f"[{self.number}/{self.total}] " if self.total > 1 else ""
-        return f"{which}{self.name}: {frames}, {rate:.3g} a second{left}"
+        return f"{frames}, {rate:.3g} a second{left}"
 
     def rate(self) -> float:
         """Frames a second since the current input began."""
@@ -106,13 +112,16 @@ class Bar(Progress):
 
     interval = 0.1
 
+    def run_begins(self) -> None:
+        self.console.status("starting")
+
     def draw(self) -> None:
         bar = ""
         if self.expected is not None and self.done <= self.expected:
             share = self.done / self.expected
             filled = int(share * BAR_CELLS)
             bar = f"[{'#' * filled}{'-' * (BAR_CELLS - filled)}] {share:4.0%} "
-        self.console.status(bar + self.line())
+        self.console.status(f"{bar}{self.numbers()}  {self.which()}")  # a long name is cut first
 
 
 class Silent(Progress):
@@ -151,6 +160,7 @@ class JsonLines(Progress):
             outputs=list(map(str, report.outputs)),
             notes=report.notes,
             problems=report.problems,
+            error=None if report.error is None else str(report.error),
             exit_code=report.exit_code,
         )
         for path in report.outputs:

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
 
 While nothing has been written, the orderly end is to stop where we are: the handler raises. While results are being
-written it only sets a flag, which the engine looks at between frames.
+written it only sets a flag, which the engine looks at between clips.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class Exemplars:
 
     by_frame: dict[int, Exemplar]  # by frame index, or FIRST
     notes: list[str] = field(default_factory=list)  # what had to be guessed or mended, a line each
+    conflicts: list[str] = field(default_factory=list)  # what was given more than once, a line each
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def read_exemplars(specs: Sequence[str], size: Size) -> Exemplars:
     if not specs:
         raise UsageError(f"--task evs needs to be shown its objects: --exemplar {FORMS}")
     notes: list[str] = []
+    conflicts: list[str] = []
     given: list[_Given] = []
     for spec in specs:
         given += _read(spec, size, notes)
@@ -65,9 +67,10 @@ def read_exemplars(specs: Sequence[str], size: Size) -> Exemplars:
     for track_id, one in zip(ids, given, strict=True):
         prompts = by_frame.setdefault(one.frame, {})
         if track_id in prompts:
-            notes.append(f"--exemplar: object {track_id} is given twice on {_frame_name(one.frame)}; the later counts")
+            where = _frame_name(one.frame)
+            conflicts.append(f"--exemplar: object {track_id} is given twice on {where}; the later counts")
         prompts[track_id] = replace(one.prompt, track_id=track_id)
-    return Exemplars({frame: Exemplar(tuple(p.values())) for frame, p in sorted(by_frame.items())}, notes)
+    return Exemplars({frame: Exemplar(tuple(p.values())) for frame, p in sorted(by_frame.items())}, notes, conflicts)
 
 
 def with_exemplars(frames: Iterable[Frame], by_frame: dict[int, Exemplar]) -> Iterator[Frame]:

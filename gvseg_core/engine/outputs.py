@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gvseg_core.engine.settings import STDOUT, PredictSettings
+from gvseg_core.engine.settings import STREAMS, PredictSettings
 from gvseg_core.errors import GvsegError, OutputError, UsageError, VideoError
 from gvseg_core.files import check_target, writing
 from gvseg_core.sinks import FOLDERS, SUFFIXES, output_paths, sink_builder
@@ -32,7 +32,7 @@ class Job:
 
     shown: str  # the input's name, for people
     source: Input | None = None  # None where there is no such input
-    targets: Mapping[str, Path] = field(default_factory=dict)  # by the words of --save; empty where all goes to stdout
+    targets: Mapping[str, Path] = field(default_factory=dict)  # by the words of --save; empty: all goes to a stream
     is_done: bool = False  # all its outputs exist, and existing ones are to be skipped
     error: GvsegError | None = None  # why it cannot be begun
 
@@ -71,8 +71,8 @@ def _inputs(settings: PredictSettings) -> list[Job]:
 
 def _targets(source: Input, settings: PredictSettings, num_inputs: int) -> dict[str, Path]:
     output = settings.output
-    if output == STDOUT:
-        _check_stdout(settings.save, num_inputs)
+    if output is not None and output in STREAMS:
+        _check_stream(output, settings.save, num_inputs)
         return {}
     if output is not None and _is_file_name(output, num_inputs):
         return _beside(Path(output), settings)
@@ -80,13 +80,13 @@ def _targets(source: Input, settings: PredictSettings, num_inputs: int) -> dict[
     return {word: folder / name for word, name in output_paths(settings.task, source.name, settings.save).items()}
 
 
-def _check_stdout(save: Sequence[str], num_inputs: int) -> None:
+def _check_stream(output: str, save: Sequence[str], num_inputs: int) -> None:
     if len(save) != 1:
-        raise UsageError(f"-o - takes one kind of result; --save names {len(save)}: {', '.join(save)}")
+        raise UsageError(f"-o {output} takes one kind of result; --save names {len(save)}: {', '.join(save)}")
     if num_inputs != 1:
-        raise UsageError(f"-o - takes one input; there are {num_inputs}. --json writes lines for any number")
+        raise UsageError(f"-o {output} takes one input; there are {num_inputs}. --json writes lines for any number")
     if save[0] in FOLDERS:
-        raise UsageError(f"--save {save[0]} makes many files, which do not fit into stdout; give a folder with -o")
+        raise UsageError(f"--save {save[0]} makes many files, which do not fit into a stream; give a folder with -o")
 
 
 def _is_file_name(output: str, num_inputs: int) -> bool:

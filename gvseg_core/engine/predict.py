@@ -1,25 +1,22 @@
 """Predict: many inputs through one model, each to finished files.
 
-One input's failure is recorded and the run goes on; only a model or a device that fails, and a reader of stdout that
-went away, end it.
+One input's failure is recorded and the run goes on; only a model or a device that fails, and a stream that
+nobody reads any more, end it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from fractions import Fraction
 from types import TracebackType
 from typing import BinaryIO
 
 import torch
 
 from gvseg_core import __version__
-from gvseg_core.data.exemplars import Exemplars, read_exemplars, with_exemplars
 from gvseg_core.engine.build import load_segmenter
-from gvseg_core.engine.inputs import open_video
+from gvseg_core.engine.opening import Opened, is_cut, open_input
 from gvseg_core.engine.outputs import Job, make_folders, remove_empty
 from gvseg_core.engine.pipeline import Ended, segment_video
 from gvseg_core.engine.report import Observer, Report, Stages, State, Summary
@@ -28,24 +25,13 @@ from gvseg_core.errors import DeviceError, GvsegError, ModelError, VideoError
 from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.sinks import JsonLines, SinkSettings, make_sink
-from gvseg_core.types import Frame, Sink, VideoInfo, VideoSource
-from gvseg_core.video.decode import FileSource
-from gvseg_core.video.stills import StillsSource
+from gvseg_core.types import Sink, VideoInfo
 
-LOST_SHARE = Fraction(1, 100)  # of an input's frames; where more are missing it counts as cut
+OPENED_ONCE = frozenset({"stdin", "camera", "url"})
+"""Kinds of input that are not the same when they are opened again."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """An input that is ready to be read."""
-
-    job: Job
-    number: int  # 1, 2, … among the inputs
-    source: VideoSource
-    exemplars: Exemplars | None
-
-    def frames(self) -> Iterable[Frame]:
-        return self.source if self.exemplars is None else with_exemplars(self.source, self.exemplars.by_frame)
+SHAPING = {"exemplars", "classes", "conf", "start", "end", "stride", "fps", "stream", "size", "seed", "overrides"}
+"""The settings on which results depend, beside the input and what the segmenter says of itself."""
 
 
 class Prediction:
@@ -55,9 +41,9 @@ class Prediction:
         settings: what was asked for.
         jobs: the inputs, from `plan`.
         observer: is told of everything.
-        stopped: asked between frames; once it says yes, the clip in hand is finished, its files are closed, and no
+        stopped: asked between clips; once it says yes, the clip in hand is finished, its files are closed, and no
             further input is begun.
-        stdout: where results go that `settings` sends there.
+        stream: where results go that `settings` does not send to files.
     """
 
     def __init__(
@@ -67,17 +53,17 @@ class Prediction:
         observer: Observer,
         *,
         stopped: Callable[[], bool] = lambda: False,
-        stdout: BinaryIO | None = None,
+        stream: BinaryIO | None = None,
     ) -> None:
         self._settings = settings
         self._total = len(jobs)
         self._waiting = enumerate(jobs, start=1)
         self._observer = observer
         self._stopped = stopped
-        self._stdout = stdout
+        self._stream = stream
         self._reports: list[Report] = []
         self._sinks: list[Sink] = []
-        self._current: _Open | None = None
+        self._current: Opened | None = None
         self._segmenter: Segmenter | None = None
 
     def __enter__(self) -> Prediction:
@@ -112,7 +98,7 @@ class Prediction:
 
         Raises:
             ModelError, DeviceError: every further input would fail like this one.
-            BrokenPipeError: nobody reads stdout any more.
+            BrokenPipeError: nobody reads `stream` any more.
         """
         start = time.perf_counter()
         while self._current is not None and self._segmenter is not None:
@@ -128,11 +114,11 @@ class Prediction:
         Those that cannot be opened are in the reports.
         """
         for number, job in self._waiting:
-            if job.is_done or (job.source is not None and job.source.kind in _OPENED_ONCE):
+            if job.is_done or (job.source is not None and job.source.kind in OPENED_ONCE):
                 yield job, None
                 continue
             try:
-                opened = self._open(job, number)
+                opened = open_input(job, number, self._settings)
             except GvsegError as error:
                 self._finish(Report(job.shown, "failed", error=error))
                 continue
@@ -153,7 +139,7 @@ class Prediction:
 
     # --- one input after the other ------------------------------------------------------------------------------------
 
-    def _open_next(self) -> _Open | None:
+    def _open_next(self) -> Opened | None:
         """The next input that is to be done and can be opened; those before it are reported."""
         for number, job in self._waiting:
             if self._stopped() or self._gave_up():
@@ -162,8 +148,8 @@ class Prediction:
                 self._finish(Report(job.shown, "skipped"))
                 continue
             try:
-                return self._open(job, number)
-            except (GvsegError, OSError) as error:
+                return open_input(job, number, self._settings)
+            except Exception as error:
                 self._finish(Report(job.shown, "failed", error=error))
         return None
 
@@ -174,29 +160,9 @@ class Prediction:
         self._reports.append(report)
         self._observer.input_ends(report)
 
-    def _open(self, job: Job, number: int) -> _Open:
-        if job.error is not None:
-            raise job.error
-        assert job.source is not None, "a job without a source has an error"
-        settings = self._settings
-        source = open_video(
-            job.source,
-            start=settings.start,
-            end=settings.end,
-            stride=settings.stride,
-            fps=settings.fps,
-            stream=settings.stream,
-        )
-        try:
-            exemplars = read_exemplars(settings.exemplars, source.info.size) if settings.exemplars else None
-        except BaseException:
-            source.close()
-            raise
-        return _Open(job, number, source, exemplars)
-
     # --- one input ----------------------------------------------------------------------------------------------------
 
-    def _segment(self, opened: _Open, segmenter: Segmenter) -> Report:
+    def _segment(self, opened: Opened, segmenter: Segmenter) -> Report:
         job, video = opened.job, opened.source.info
         self._observer.input_begins(job.shown, opened.number, self._total, video)
         torch.manual_seed(self._settings.seed)
@@ -231,7 +197,7 @@ class Prediction:
                 "version": __version__,
                 "input": job.shown,
                 **segmenter.provenance,
-                "settings": settings.model_dump(mode="json", include=_SHAPING, exclude_defaults=True),
+                "settings": settings.model_dump(mode="json", include=SHAPING, exclude_defaults=True),
             },
             overwrite=settings.existing == "replace",
             alpha=settings.alpha,
@@ -239,13 +205,13 @@ class Prediction:
             labels=settings.labels,
             audio=settings.audio,
         )
-        if self._stdout is not None and settings.json_lines:
-            return [JsonLines(self._stdout, told), *(make_sink(w, p, told) for w, p in job.targets.items())]
-        if self._stdout is not None:
-            return [make_sink(settings.save[0], self._stdout, told)]
+        if self._stream is not None and settings.json_lines:
+            return [JsonLines(self._stream, told), *(make_sink(w, p, told) for w, p in job.targets.items())]
+        if self._stream is not None:
+            return [make_sink(settings.save[0], self._stream, told)]
         return [make_sink(word, path, told) for word, path in job.targets.items()]
 
-    def _report(self, opened: _Open, ended: Ended, seconds: float, stages: dict[str, float]) -> Report:
+    def _report(self, opened: Opened, ended: Ended, seconds: float, stages: dict[str, float]) -> Report:
         source, outcome = opened.source, ended.outcome
         state: State = "done"
         error = None
@@ -263,7 +229,7 @@ class Prediction:
             num_frames=outcome.num_frames,
             seconds=seconds,
             stages=stages,
-            notes=(*(opened.exemplars.notes if opened.exemplars else ()), *_said("notes", source, *self._sinks)),
+            notes=(*opened.notes(), *_said("notes", source, *self._sinks)),
             problems=() if error else problems,
             error=error,
         )
@@ -282,26 +248,6 @@ def _load(settings: PredictSettings) -> Segmenter:
         settings=settings.overrides,
         offline=settings.offline,
     )
-
-
-_OPENED_ONCE = {"stdin", "camera", "url"}
-"""Kinds of input that are not the same when they are opened again."""
-
-_SHAPING = {"exemplars", "classes", "conf", "start", "end", "stride", "fps", "stream", "size", "seed", "overrides"}
-"""The settings on which a result depends, beside the input and what the segmenter says of itself."""
-
-
-def is_cut(source: VideoSource) -> bool:
-    """Whether so much of a video that was read to its end is missing that its results are not the whole."""
-    if not source.problems:
-        return False
-    if isinstance(source, StillsSource):
-        num_lost, num_expected = source.num_errors, source.num_decoded + source.num_errors
-    elif isinstance(source, FileSource) and source.num_expected:
-        num_lost, num_expected = source.num_expected - source.num_decoded, source.num_expected
-    else:
-        return True
-    return num_lost > LOST_SHARE * num_expected
 
 
 def _said(kind: str, *things: object) -> tuple[str, ...]:

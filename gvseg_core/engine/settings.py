@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,7 +13,8 @@ from gvseg_core.config import InputSettings, Settings, TrackSettings, parse
 from gvseg_core.errors import UsageError
 from gvseg_core.types import TaskName
 
-STDOUT = "-"
+STREAMS = frozenset({"-", os.devnull})
+"""What `output` may be besides a folder and a file: stdout, and nowhere; both take one kind of result."""
 
 
 class PredictSettings(Settings):
@@ -22,7 +24,7 @@ class PredictSettings(Settings):
     recursive: bool = False  # look into the folders within folders
     task: TaskName
     model: str
-    output: str | None = None  # a folder, a file (one input), or "-"; None is the working directory
+    output: str | None = None  # a folder, a file (one input), or one of STREAMS; None is the working directory
     save: tuple[str, ...] = ("video", "json")
     json_lines: bool = False  # one line a frame on stdout
 
@@ -95,7 +97,7 @@ def check_together(settings: PredictSettings) -> None:
         raise UsageError("--task evs follows what it is shown: add --exemplar first.png, box:x,y,w,h or point:x,y")
     if settings.exemplars and not by_example:
         raise UsageError(f"--exemplar is for --task evs; --task {settings.task} would not look at it")
-    if settings.output == STDOUT and settings.json_lines:
-        raise UsageError("-o - and --json both want stdout; choose one")
+    if settings.output in STREAMS and settings.json_lines:
+        raise UsageError(f"-o {settings.output} and --json both say where results stream to; choose one")
     if not settings.save and not settings.json_lines:
         raise UsageError("--save names nothing; there would be no result")

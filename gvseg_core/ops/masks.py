@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 _STRIP = 16  # rows of the input that a semantic map is made of at once
-_BLOCK = 4  # columns of cells that are asked together which classes may win there
+_BLOCK = 8  # columns of cells that are asked together which classes may win there
 _ROUNDING = 2e-6  # of a logit, relative to the largest one: twice what float32 can lose on either way
 
 
@@ -160,7 +160,7 @@ def semantic_map(logits: Tensor, weights: Tensor, grid: Grid) -> NDArray[np.int3
         grid: how the cells lie over the picture.
 
     Returns:
-        (H, W) in 0 … K - 1; the lowest class where two are equal.
+        (H, W) in 0 … K - 1.
 
     Source: `inference_video_vss` of DVIS, which resizes first and multiplies after; equal but for float32 rounding.
     """
@@ -190,14 +190,16 @@ def _able_to_win(logits: Tensor, mix: Tensor) -> Tensor:
     """The classes, ascending, that may have the largest score somewhere in a strip.
 
     Every probability in a block lies between those of its lowest and its highest cell, and so does every mean of them.
-    Whose sum of the highest is below another's sum of the lowest is out. Blocks overlap by the cells at their borders.
+    Whose sum of the highest is below another's sum of the lowest is out. Blocks overlap by two cells: a pixel beside
+    the border is made of one across it, and so is a mean across the border.
 
     Args:
         logits: (Q, r, w) cells of the strip.
         mix: (K, Q) weights, none negative.
     """
+
     def pooled(values: Tensor) -> Tensor:
-        return F.max_pool1d(values.amax(1), _BLOCK + 2, _BLOCK, padding=1, ceil_mode=True)
+        return F.max_pool1d(values.amax(1), _BLOCK + 4, _BLOCK, padding=2, ceil_mode=True)
 
     most, least = mix @ pooled(logits).sigmoid(), mix @ (-pooled(-logits)).sigmoid()
     able = (most >= least.amax(0) * (1 - 1e-5)).any(1)
@@ -205,7 +207,7 @@ def _able_to_win(logits: Tensor, mix: Tensor) -> Tensor:
 
 
 def _first_largest(values: Tensor) -> Tensor:
-    """(K, H, W) → argmax over K; several times as fast as `Tensor.argmax` along the slow axis."""
+    """(K, H, W) → argmax over K, the first where two are equal; several times as fast as `Tensor.argmax` there."""
     best, winner = values[0], torch.zeros(values.shape[1:], dtype=torch.int64, device=values.device)
     for row in range(1, len(values)):
         winner.masked_fill_(values[row] > best, row)

@@ -97,7 +97,9 @@ def class_logits_of(prediction: Prediction) -> Tensor:
 
 def mask_logits_of(prediction: Prediction, rows: Sequence[int]) -> Tensor:
     """(N, T, h, w) of the only clip, where the prediction is."""
-    return prediction.mask_logits(torch.tensor(list(rows), dtype=torch.long, device=prediction.mask_embeddings.device))[0]
+    return prediction.mask_logits(torch.tensor(list(rows), dtype=torch.long, device=prediction.mask_embeddings.device))[
+        0
+    ]
 
 
 def propose(

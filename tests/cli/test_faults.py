@@ -13,7 +13,6 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from gvseg_core.types import VideoInfo
-from gvseg_core.video.encode import VideoWriter
 from tests.cli.conftest import Done, write_clip
 from tests.conftest import shared
 
@@ -109,6 +106,7 @@ def too_wide(folder: Path) -> None:
 
 VSS = "--task vss --model MODEL"
 EVS = "--task evs --model MODEL"
+TRIED = "demo --task vss --model m.safetensors"
 TEXT = b"this is not a video, whatever its name says\n" * 9
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
@@ -133,22 +131,36 @@ USAGE = [
     Fault("no effect", clip_at("in.mp4"), f"in.mp4 {VSS} --conf 0.5", 2, "--conf has no effect on --task vss"),
     Fault("unknown setting", clip_at("in.mp4"), f"in.mp4 {VSS} --set tracking.memry=1", 2, "did you mean 'memory'"),
     Fault("setting of no section", clip_at("in.mp4"), f"in.mp4 {VSS} --set memory=1", 2, "section.name=value"),
-    Fault("setting of a wrong type", clip_at("in.mp4"), f"in.mp4 {VSS} --set tracking.memory=soon", 2, "memory: .*'soon'"),
+    Fault(
+        "setting of a wrong type", clip_at("in.mp4"), f"in.mp4 {VSS} --set tracking.memory=soon", 2, "memory: .*'soon'"
+    ),
     Fault("no time", clip_at("in.mp4"), f"in.mp4 {VSS} --start noon", 2, "'noon' is not a time"),
-    Fault("M23 after the end", clip_at("in.mp4"), f"in.mp4 {VSS} --start 1:00", 2, "no frame is chosen.* 2 frames in 0.08 s"),
+    Fault(
+        "M23 after the end",
+        clip_at("in.mp4"),
+        f"in.mp4 {VSS} --start 1:00",
+        2,
+        "no frame is chosen.* 2 frames in 0.08 s",
+    ),
     Fault("no device", clip_at("in.mp4"), f"in.mp4 {VSS} --device tpu", 2, "--device tpu: wanted auto, cpu, cuda"),
     Fault("K15 fp16 on a CPU", clip_at("in.mp4"), f"in.mp4 {VSS} --device cpu --dtype fp16", 2, "fp16 .*bf16 or fp32"),
     Fault("a way of progress", clip_at("in.mp4"), f"in.mp4 {VSS} --progress bars", 2, "did you mean 'bar'"),
     Fault("a URL of another kind", nothing, f"ftp://host/in.mp4 {VSS}", 2, "cannot read ftp://"),
-    Fault("F3 one output of two inputs", both(clip_at("in.mp4"), clip_at("in.mkv")), f"in.mp4 in.mkv {VSS}", 2, "twice"),
+    Fault(
+        "F3 one output of two inputs", both(clip_at("in.mp4"), clip_at("in.mkv")), f"in.mp4 in.mkv {VSS}", 2, "twice"
+    ),
     Fault("P6 exemplar after the end", clip_at("in.mp4"), f"in.mp4 {EVS} --exemplar point:9,9@7", 2, "frame 7"),
-    Fault("P9 point outside", clip_at("in.mp4"), f"in.mp4 {EVS} --exemplar point:64,5", 2, "point is not on the picture"),
+    Fault(
+        "P9 point outside", clip_at("in.mp4"), f"in.mp4 {EVS} --exemplar point:64,5", 2, "point is not on the picture"
+    ),
     Fault("P9 no number", clip_at("in.mp4"), f"in.mp4 {EVS} --exemplar box:1,nan,5,5", 2, "wanted x,y,w,h as numbers"),
     Fault("P9 corners turned", clip_at("in.mp4"), f"in.mp4 {EVS} --exemplar box:9,9,-5,5", 2, "wanted more than 0"),
 ]
 
 MEDIA = [
-    Fault("M1 missing", clip_at("clip1.mp4"), f"clip2.mp4 {VSS}", 3, "clip2.mp4: no such file.*did you mean 'clip1.mp4'"),
+    Fault(
+        "M1 missing", clip_at("clip1.mp4"), f"clip2.mp4 {VSS}", 3, "clip2.mp4: no such file.*did you mean 'clip1.mp4'"
+    ),
     Fault("M1 folder of nothing", lambda folder: (folder / "d").mkdir(), f"d {VSS}", 3, "d: .*neither videos nor"),
     Fault("M2 empty", bytes_in("in.mp4", b""), f"in.mp4 {VSS}", 3, "in.mp4: .*empty"),
     Fault("M3 text", bytes_in("in.mp4", TEXT), f"in.mp4 {VSS}", 3, "in.mp4: .*text"),
@@ -157,15 +169,31 @@ MEDIA = [
     Fault("M4 no index", without_index, f"in.mp4 {VSS}", 3, "moov"),
     Fault("M8 sound only", copy("audio-only.mp4"), f"in.mp4 {VSS}", 3, "no video stream, only .*audio"),
     Fault("M16 too large", too_wide, f"in.png {VSS}", 3, "16400.*too large: the limit"),
-    Fault("M5 cut, strict", copy("truncated-tail.mp4"), f"in.mp4 {VSS} --save csv --strict", 3, "47 of 120", {"in.vss.csv"}),
+    Fault(
+        "M5 cut, strict",
+        copy("truncated-tail.mp4"),
+        f"in.mp4 {VSS} --save csv --strict",
+        3,
+        "47 of 120",
+        {"in.vss.csv"},
+    ),
     Fault("M28 a folder of unreadable pictures", bytes_in("a.png", TEXT), f". {VSS}", 3, "a.png: not a picture"),
 ]
 
 EXEMPLARS = [
-    Fault("P2 another shape", mask("m.png", (64, 64)), f"demo:size=64x48 {EVS} --exemplar m.png", 5, "64 × 64.*64 × 48"),
+    Fault(
+        "P2 another shape", mask("m.png", (64, 64)), f"demo:size=64x48 {EVS} --exemplar m.png", 5, "64 × 64.*64 × 48"
+    ),
     Fault("P3 lossy", blurred_mask, f"demo:size=64x48 {EVS} --exemplar m.jpg", 5, "m.jpg.*lossy"),
     Fault("P4 empty", mask("m.png", value=0), f"demo:size=64x48 {EVS} --exemplar m.png", 5, "m.png"),
     Fault("P4 only void", only_void, f"demo:size=64x48 {EVS} --exemplar 0:m.png", 5, "m.png"),
+    Fault(
+        "P7 given twice, strict",
+        both(mask("a.png"), mask("b.png")),
+        f"demo:size=64x48 {EVS} --exemplar 0:a.png --exemplar 0:b.png --strict",
+        5,
+        "given twice on frame 0",
+    ),
     Fault("no such exemplar", nothing, f"demo:size=64x48 {EVS} --exemplar m.png", 2, "m.png: no such file"),
 ]
 
@@ -215,13 +243,25 @@ class Hostile:
 
 
 MODELS = [
-    Fault("no such model", nothing, "demo --task vss --model m.safetensors", 5, "m.safetensors"),
-    Fault("K1 Git LFS", bytes_in("m.safetensors", LFS), "demo --task vss --model m.safetensors", 5, "git lfs pull"),
-    Fault("K1 web page", bytes_in("m.safetensors", b"<html>" + TEXT), "demo --task vss --model m.safetensors", 5, "web page"),
-    Fault("K1 empty", bytes_in("m.safetensors", b""), "demo --task vss --model m.safetensors", 5, "empty"),
-    Fault("K1 truncated", weights(truncated), "demo --task vss --model m.safetensors", 5, "m.safetensors: .*(cut|truncated)"),
-    Fault("K2 flipped byte", weights(flipped), "demo --task vss --model m.safetensors", 5, "SHA-256"),
-    Fault("K3 header bomb", weights(header_bomb), "demo --task vss --model m.safetensors", 5, "m.safetensors: "),
+    Fault("no such model", nothing, TRIED, 5, "m.safetensors"),
+    Fault("K1 Git LFS", bytes_in("m.safetensors", LFS), TRIED, 5, "git lfs pull"),
+    Fault(
+        "K1 web page",
+        bytes_in("m.safetensors", b"<html>" + TEXT),
+        TRIED,
+        5,
+        "web page",
+    ),
+    Fault("K1 empty", bytes_in("m.safetensors", b""), TRIED, 5, "empty"),
+    Fault(
+        "K1 truncated",
+        weights(truncated),
+        TRIED,
+        5,
+        "m.safetensors: .*(cut|truncated)",
+    ),
+    Fault("K2 flipped byte", weights(flipped), TRIED, 5, "SHA-256"),
+    Fault("K3 header bomb", weights(header_bomb), TRIED, 5, "m.safetensors: "),
     Fault(
         "K4 hostile pickle",
         bytes_in("m.pkl", pickle.dumps(Hostile())),
@@ -232,21 +272,21 @@ MODELS = [
     Fault(
         "K5 missing tensor",
         weights(retold(lambda tensors, _: tensors.popitem())),
-        "demo --task vss --model m.safetensors",
+        TRIED,
         5,
         "m.safetensors: ",
     ),
     Fault(
         "K6 another task",
         weights(retold(lambda _, said: said.update(tasks=["vis"]))),
-        "demo --task vss --model m.safetensors",
+        TRIED,
         5,
         "for vis, not for vss",
     ),
     Fault(
         "K7 not a number",
         weights(retold(lambda tensors, _: next(iter(tensors.values())).fill_(float("nan")))),
-        "demo --task vss --model m.safetensors",
+        TRIED,
         5,
         "m.safetensors",
     ),
@@ -254,7 +294,13 @@ MODELS = [
 ]
 
 OUTPUTS = [
-    Fault("F1 exists", both(clip_at("in.mp4"), bytes_in("in.vss.json", b"{}")), f"in.mp4 {VSS}", 4, "in.vss.json exists.*-y"),
+    Fault(
+        "F1 exists",
+        both(clip_at("in.mp4"), bytes_in("in.vss.json", b"{}")),
+        f"in.mp4 {VSS}",
+        4,
+        "in.vss.json exists.*-y",
+    ),
     Fault("F2 hard link", hard_link, f"in.mp4 {VSS} -y", 4, "in.vss.mp4 is .*input"),
     Fault("F2 same path", clip_at("in.mp4"), f"in.mp4 {VSS} -y -o ./in.mp4", 4, "in.mp4 is .*input"),
     Fault(

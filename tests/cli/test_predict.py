@@ -132,6 +132,12 @@ def test_stdout_takes_one_result_and_nothing_else(
     assert tree(clip.parent) == {"clip.mp4"}
 
 
+def test_the_null_device_takes_everything(gvseg: Run, clip: Path) -> None:
+    assert gvseg("predict", "clip.mp4", *VSS, "-o", "/dev/null").code == 0
+    assert tree(clip.parent) == {"clip.mp4"}
+    assert Path("/dev/null").is_char_device()
+
+
 def test_existing_results_are_skipped_or_replaced_when_asked(gvseg: Run, clip: Path) -> None:
     gvseg("predict", "clip.mp4", *VSS)
     before = {path.name: path.stat().st_mtime_ns for path in clip.parent.iterdir()}

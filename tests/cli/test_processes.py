@@ -8,12 +8,12 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import start, write_clip
 
@@ -26,14 +26,23 @@ def words(model: Path) -> list[str]:
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path, seconds: float = 60) -> None:
-    """Until the first part file has grown beyond its header: results are being written."""
+    """Until a part file has grown beyond its header: results are being written."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
-        if any(part.stat().st_size > 5000 for part in folder.glob(".*.gvseg-part")):
+        if any(part.stat().st_size > 1500 for part in folder.glob(".*.gvseg-part")):
             return
         time.sleep(0.02)
     process.kill()
     raise AssertionError(f"nothing was written: {process.communicate()}")
+
+
+def wait_until_it_stalls(folder: Path) -> None:
+    """Until no part file has grown for a second."""
+    sizes, seen = [-1], [0]
+    while sizes != seen:
+        sizes = seen
+        time.sleep(1)
+        seen = [part.stat().st_size for part in folder.glob(".*.gvseg-part")]
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
@@ -62,13 +71,14 @@ def test_a_signal_ends_in_order_and_keeps_what_there_is(
 
 
 def test_a_second_signal_ends_at_once_and_leaves_no_part(words: list[str], tmp_path: Path) -> None:
-    # An input that never ends, nor gives anything, is what the first signal waits for.
+    # The first signal waits for an input that gives nothing more and does not end.
     source, sink = os.pipe()
-    os.write(sink, write_clip(tmp_path / "c.mkv", 40).read_bytes()[:9000])
+    os.write(sink, write_clip(tmp_path / "c.mkv", 150).read_bytes())
     words[1] = "-"
     process = start(*words, cwd=tmp_path, stdin=source)
     try:
         wait_for(process, tmp_path)
+        wait_until_it_stalls(tmp_path)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert process.poll() is None
@@ -114,6 +124,27 @@ def test_a_closed_pipe_ends_quietly(more: list[str], words: list[str], tmp_path:
     assert (process.wait(timeout=60), [line for line in err.splitlines() if "frames" not in line]) == (0, [])
 
 
+def test_a_list_of_results_that_nobody_reads_stops_nothing(words: list[str], tmp_path: Path) -> None:
+    words[1:2] = ["demo:frames=2,size=64x48", str(write_clip(tmp_path / "c.mp4", 2))]
+    process = start(*words, "--save", "csv", cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read().decode()
+    assert process.wait(timeout=60) == 0, err
+    assert "2 inputs: 2 done" in err
+    assert err.count("\n") == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_stdout_is_an_error(words: list[str], tmp_path: Path) -> None:
+    words[1] = "demo:frames=2,size=64x48"
+    with Path("/dev/full").open("wb") as full:
+        found, err = ended(start(*words, "--json", cwd=tmp_path, stdout=full))
+    assert (found, err.count("\n")) == (4, 1), err
+    assert "no space left" in err
+
+
 def test_a_stream_goes_in_and_out(words: list[str], tmp_path: Path) -> None:
     """As in `ffmpeg … | gvseg predict - -o - | ffplay -`: nothing but the video on stdout."""
     clip = write_clip(tmp_path / "c.mkv", 7)
@@ -141,27 +172,34 @@ def test_a_poor_terminal_and_a_closed_stdin_are_enough(model: Path, tmp_path: Pa
 
 
 def test_a_full_disk_leaves_earlier_results_and_no_part(words: list[str], tmp_path: Path) -> None:
-    """The limit on a file's size gives what a full disk gives: a write that fails on the way."""
+    """A limit on the size of files gives what a full disk gives: a write that fails on the way."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
-    words[1:2] = ["demo:frames=2,size=64x48", "big"]
-    (tmp_path / "big").mkdir()
-    write_clip(tmp_path / "big" / "big.mp4", 3, size=(480, 640))
-    words += ["-o", "out", "--save", "png,json", "--json"]
-    found, err = ended(start(*words, cwd=tmp_path, preexec_fn=limit))
-    assert found == 1, err
-    assert "no space" in err or "larger than" in err
+    (tmp_path / "noise").mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (2, 240, 320, 3), dtype=np.uint8)
+    for index, picture in enumerate(noise):
+        Image.fromarray(picture).save(tmp_path / "noise" / f"{index}.png")
+    words[1:2] = ["demo:frames=2,size=64x48", "noise"]
+    process = start(*words, "-o", "out", cwd=tmp_path, preexec_fn=limit)
+    found, err = ended(process)
+    assert (found, err.count("error: ")) == (1, 1), err
+    assert "cannot write out/noise.vss.mp4" in err or "out/noise.vss.mp4: cannot be written" in err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"demo.vss.mp4", "demo.vss.json"}
 
 
-def test_nothing_is_lost_when_stderr_is_closed(words: list[str], tmp_path: Path) -> None:
+def test_a_closed_stderr_stops_nothing_and_its_number_goes_to_no_file(words: list[str], tmp_path: Path) -> None:
     words[1] = "demo:frames=2,size=64x48"
-    process: Any = start(*words, "--save", "csv", cwd=tmp_path, stderr=None, preexec_fn=lambda: os.close(2))
+    process = start(*words, "--json", "--save", "csv", cwd=tmp_path, stderr=None, preexec_fn=lambda: os.close(2))
     out, _ = process.communicate(timeout=60)
-    assert (process.returncode, out) == (0, b"demo.vss.csv\n")
+    assert process.returncode == 0
+    assert [json.loads(line)["frame"] for line in out.splitlines()] == [0, 1]
+    assert (tmp_path / "demo.vss.csv").read_text().startswith("frame,")
 
 
-def paths(folder: Path) -> Iterator[str]:
-    yield from (str(path.relative_to(folder)) for path in folder.rglob("*"))
+def test_a_closed_stdout_is_an_error_where_results_go_there(tmp_path: Path) -> None:
+    words = ["predict", "demo:frames=2,size=64x48", "--task", "vss", "--model", "truth", "--json"]
+    found, err = ended(start(*words, cwd=tmp_path, stdout=None, preexec_fn=lambda: os.close(1)))
+    assert (found, err) == (4, "gvseg: error: stdout is closed, and results were to go there\n")

@@ -176,7 +176,7 @@ def test_of_two_masks_of_one_object_on_one_frame_the_later_counts_and_that_is_sa
     found = read_exemplars([f"3:{tmp_path / name}" for name in ("a.png", "b.png")], SIZE)
     prompts = {p.track_id: p for p in found.by_frame[3].prompts}
     assert prompts[1].mask == rle.encode(LABELS == 5)
-    assert found.notes == ["--exemplar: object 1 is given twice on frame 3; the later counts"]
+    assert found.conflicts == ["--exemplar: object 1 is given twice on frame 3; the later counts"]
 
 
 # --- masks that are refused ---------------------------------------------------------------------------------------
