@@ -56,14 +56,18 @@ class Segmenter:
     def segment(self, clips: Iterable[Clip], tracker: Tracker) -> Iterator[FrameResult]:
         """As `run`, from clips. A clip that the network cannot judge gives empty results that say so."""
         for clip in clips:
-            if not self.task.wants(clip, tracker):
-                yield from (FrameResult(frame, ()) for frame in clip.frames)
-                continue
-            proposals = self.propose(clip, tracker)
-            if proposals is None:
-                yield from (FrameResult(frame, (), NOT_FINITE) for frame in clip.frames)
-                continue
-            yield from tracker.update(proposals, clip)
+            yield from self._results(clip, tracker)
+            del clip  # or it would still be there while the next one is made
+
+    def _results(self, clip: Clip, tracker: Tracker) -> Iterator[FrameResult]:
+        if not self.task.wants(clip, tracker):
+            yield from (FrameResult(frame, ()) for frame in clip.frames)
+            return
+        proposals = self.propose(clip, tracker)
+        if proposals is None:
+            yield from (FrameResult(frame, (), NOT_FINITE) for frame in clip.frames)
+            return
+        yield from tracker.update(proposals, clip)
 
     def propose(self, clip: Clip, tracker: Tracker) -> Proposals | None:
         """What the task makes of the clip; None where the network's answer is not finite, in float32 either."""

@@ -1,12 +1,12 @@
-"""A track while it is being written: small numbers only, so that a long video costs next to nothing."""
+"""A track while it is being written: a few numbers, so that a long video with many objects costs next to nothing."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gvseg_core.types import Track
@@ -23,9 +23,7 @@ class Summary:
     num_frames: int = 0
     weight: int = 0  # frames that were judged, whether the object is visible or not
     score: float = 0.0  # sum over these
-    logits: array[float] = field(
-        default_factory=lambda: array("f")
-    )  # (K + 1,) likewise; empty where a class is the identity
+    logits: NDArray[np.float64] | None = None  # (K + 1,) likewise; None where a class is the identity
 
     def seen(self, frame_index: int) -> None:
         """It is visible on this frame."""
@@ -39,28 +37,28 @@ class Summary:
         self.weight += num_frames
         self.score += num_frames * score
         if logits is not None:
-            total = logits * num_frames
-            if self.logits:
-                total = total + torch.tensor(self.logits)
-            self.logits = array("f", total.tolist())
+            total = logits.double().numpy() * num_frames
+            self.logits = total if self.logits is None else self.logits + total
 
-    def class_probs(self) -> Tensor:
+    def class_probs(self) -> NDArray[np.float64]:
         """(K,) softmax of the mean logits, "no object" dropped: logits are averaged before, as in MinVIS."""
-        return (torch.tensor(self.logits) / self.weight).softmax(0)[:-1]
+        assert self.logits is not None, "only what has class logits is asked for its classes"
+        mean = self.logits / self.weight
+        exp = np.exp(mean - mean.max())
+        probs: NDArray[np.float64] = exp[:-1] / exp.sum()
+        return probs
 
-    def best_class(self, among: Collection[int] | None) -> int:
-        """The likeliest class over the video so far; of all classes by default."""
-        probs = self.class_probs()
-        allowed = sorted(among) if among is not None else range(len(probs))
-        return max(allowed, key=lambda class_id: float(probs[class_id]))
+    def best_class(self, among: Sequence[int]) -> int:
+        """The likeliest of these classes over the video so far."""
+        return among[int(self.class_probs()[list(among)].argmax())]
 
     def track(self) -> Track:
         """As it stands."""
-        probs = tuple(self.class_probs().tolist()) if self.logits else ()
+        probs = () if self.logits is None else tuple(self.class_probs().tolist())
         return Track(
             track_id=self.track_id,
             class_id=self.class_id,
-            score=min(max(probs[self.class_id] if probs else self.score / max(self.weight, 1), 0.0), 1.0),
+            score=probs[self.class_id] if probs else min(self.score / max(self.weight, 1), 1.0),
             first_frame=self.first_frame,
             last_frame=max(self.last_frame, self.first_frame),
             num_frames=self.num_frames,

@@ -107,34 +107,28 @@ class SpaTracker:
 
         born = [i for i, (_, score) in enumerate(things) if i not in matches and score >= self._settings.birth_score]
         ids = {i: self._next_id() for i in sorted(born, key=lambda i: -things[i][1])}  # whatever the queries' order
+        probs = proposals.class_logits.softmax(-1)
+        classes = sorted(set(range(probs.shape[1] - 1) if self._classes is None else self._classes) - self._stuff)
         named = {}
         for i, (row, _) in enumerate(things):
-            shape = None if last is None else last[i]
+            shape = None if last is None else last[i].clone()
             memory = matches.get(i)
             if memory is not None:
                 memory.embedding = torch.lerp(embeddings[i], memory.embedding, self._settings.momentum)
                 if shape is not None and (shape.any() or memory.descriptor is None):
                     memory.descriptor = shape
             elif i in ids:
-                memory = _Memory(Summary(ids[i], 0, clip.frames[0].index), embeddings[i], shape, 0)
+                memory = _Memory(Summary(ids[i], 0, clip.frames[0].index), embeddings[i].clone(), shape, 0)
                 self._living.append(memory)
                 self._summaries[ids[i]] = memory.summary
             else:
                 continue
             memory.last_seen = self._clock + len(clip.frames)
-            named[row] = memory.summary, self._judge(memory.summary, proposals.class_logits[row], len(clip.frames))
+            summary = memory.summary
+            summary.judged(len(clip.frames), 0.0, proposals.class_logits[row])
+            summary.class_id = summary.best_class(classes)
+            named[row] = summary, float(probs[row, summary.class_id])
         return named
-
-    def _judge(self, summary: Summary, logits: Tensor, num_frames: int) -> float:
-        """The score in this clip of what the object is believed to be by now."""
-        summary.judged(num_frames, 0.0, logits)
-        summary.class_id = summary.best_class(self._among(len(logits) - 1))
-        return float(logits.softmax(0)[summary.class_id])
-
-    def _among(self, num_classes: int) -> Collection[int] | None:
-        if self._classes is None and not self._stuff:
-            return None
-        return set(range(num_classes) if self._classes is None else self._classes) - self._stuff
 
     def _name_stuff(self, class_id: int, score: float, clip: Clip) -> tuple[Summary, float]:
         track_id = class_id + 1

@@ -11,7 +11,8 @@ from gvseg_core.config import TrackSettings, VisSettings, VpsSettings, VssSettin
 from gvseg_core.errors import UsageError
 from gvseg_core.ops import rle
 from gvseg_core.tasks import TASKS, Evs, Vis, Vps, Vss
-from gvseg_core.types import Exemplar, Prediction, Prompt
+from gvseg_core.track.exemplar import ExemplarTracker
+from gvseg_core.types import Exemplar, Features, Prediction, Prompt, Queries
 from tests.core.predictions import make_clip, make_prediction, vocabulary
 
 SIZE = (64, 64)
@@ -166,3 +167,59 @@ def test_objects_share_no_pixel_and_the_surer_one_has_it() -> None:
     ((alone,),) = own.render([1])
     assert alone is not None
     assert rle.box(alone) == (16, 16, 56, 56)
+
+
+# --- where queries start ------------------------------------------------------------------------------------------
+
+
+class Asked(nn.Module):
+    """A source of queries that remembers what it was asked."""
+
+    def forward(self, *asked: object) -> Queries:
+        self.asked = asked
+        return Queries(torch.zeros(1, 1, 4), torch.zeros(1, 1, 4))
+
+
+def features_of(*levels: Tensor) -> Features:
+    """From (T, C, h, w) at stride 8."""
+    return Features((levels[0][None],), levels[0][None])
+
+
+def test_sources_are_told_the_part_of_the_frame_that_is_picture_and_the_classes_they_are_for() -> None:
+    features, clip = features_of(torch.zeros(1, 3, 4, 8)), make_clip(1, (20, 30), (24, 60), (32, 64))
+    share = (24 / 32, 60 / 64)
+    wanted = {"vis": (features, share), "vss": (1, "tests"), "vps": (features, "tests", [1, 3], share)}
+    for name, asked in wanted.items():
+        source = Asked()
+        task = TASKS[name](nn.ModuleDict({name: source}), vocabulary(4, (0, 2)))
+        task.init_queries(features, clip, task.tracker())
+        assert source.asked == asked
+
+
+def test_an_object_starts_from_what_was_given_and_moves_towards_what_was_surely_seen() -> None:
+    source = Asked()
+    task = Evs(nn.ModuleDict({"evs": source}), vocabulary(1), tracking=TrackSettings(momentum=0.75))
+    tracker = task.tracker()
+    assert isinstance(tracker, ExemplarTracker)
+    left, right = torch.zeros(8, 8), torch.zeros(8, 8)
+    left[:, :4] = right[:, 4:] = 1
+    prompts = (Prompt(7, box=(0, 0, 32, 64)), Prompt(3, point=(60.0, 20.0)))
+    given = make_clip(1, SIZE, exemplar=Exemplar(prompts))
+    task.init_queries(features_of(torch.stack([left, 5 * right])[None]), given, tracker)
+    pooled, places, size = source.asked
+    assert isinstance(pooled, Tensor)
+    torch.testing.assert_close(pooled, torch.tensor([[[1.0, 0.0], [0.0, 5.0]]]))
+    torch.testing.assert_close(places, torch.tensor([[[1.5, 3.5], [7.0, 2.0]]]))  # cells of 8 pixels
+    assert size == (8, 8)
+
+    presence = logits_of([[0.9, 0.1], [0.6, 0.4]])  # the first is sure, the second is merely there
+    masks = squares((0, 8, 4), (8, 8, 8))
+    list(tracker.update(task.decode(make_prediction(presence, masks), given), given))
+    # Given masks are no more to be learnt from; what is found on the next clip is.
+    after = make_clip(1, SIZE, start=1)
+    task.init_queries(features_of(torch.stack([left, 5 * right])[None]), after, tracker)
+    list(tracker.update(task.decode(make_prediction(presence, masks), after), after))
+    task.init_queries(features_of(torch.zeros(1, 2, 8, 8)), make_clip(1, SIZE, start=2), tracker)
+    pooled, places, _ = source.asked
+    torch.testing.assert_close(pooled, torch.tensor([[[0.75, 1.25], [0.0, 5.0]]]))
+    torch.testing.assert_close(places, torch.tensor([[[4.5, 0.5], [5.5, 5.5]]]), rtol=0, atol=0.02)  # round corners

@@ -102,11 +102,11 @@ def test_what_is_surely_seen_refreshes_the_memory_and_what_was_given_is_never_fo
 
     tracker = make_tracker()
     step(tracker, proposals(turned(0), fit=torch.tensor([[0.9, 0.0]])), 0, [Prompt(1, box=BOX)])
-    assert not ids(step(tracker, proposals(turned(70)), 1))  # too far at once
-    for index, degrees in enumerate([10, 20, 30, 35, 40, 40, 40], start=2):
+    assert not ids(step(tracker, proposals(turned(80)), 1))  # too far at once
+    for index, degrees in enumerate([15, 30, 40, 50, 55, 60, 65, 65, 65], start=2):
         assert ids(step(tracker, proposals(turned(degrees)), index)) == {1: 0}
-    assert ids(step(tracker, proposals(turned(70)), 10)) == {1: 0}  # by now it has come half the way
-    assert ids(step(tracker, proposals(turned(0)), 11)) == {1: 0}
+    assert ids(step(tracker, proposals(turned(80)), 20)) == {1: 0}  # by now it has come far enough
+    assert ids(step(tracker, proposals(turned(-25)), 21)) == {1: 0}  # near what was given, far from what was seen
 
 
 def test_no_two_objects_are_one_query() -> None:
@@ -114,6 +114,13 @@ def test_no_two_objects_are_one_query() -> None:
     fit = torch.tensor([[0.9, 0.8], [0.85, 0.1]])
     prompts = [Prompt(1, box=BOX), Prompt(2, point=(1.0, 1.0))]
     assert ids(step(tracker, proposals(LOOKS[:2], fit=fit), 0, prompts)) == {1: 1, 2: 0}
+
+
+def test_what_is_pointed_at_anew_is_nobody_else() -> None:
+    tracker = make_tracker()
+    step(tracker, proposals(LOOKS[:2], fit=torch.tensor([[0.9, 0.0]])), 0, [Prompt(1, box=BOX)])
+    fit = torch.tensor([[0.9, 0.0]])
+    assert ids(step(tracker, proposals(LOOKS[:2], fit=fit), 1, [Prompt(2, box=BOX)])) == {2: 0}
 
 
 def test_where_rows_are_objects_the_score_says_who_is_there() -> None:

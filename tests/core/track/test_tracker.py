@@ -123,6 +123,17 @@ def test_a_new_object_must_be_surer_than_one_that_is_followed() -> None:
     ]
 
 
+@pytest.mark.parametrize(("momentum", "known"), [(0.0, True), (0.5, False)])
+def test_momentum_says_how_long_old_looks_are_remembered(momentum: float, known: bool) -> None:
+    tracker, ids = make_tracker(momentum=momentum), []
+    for t, degrees in enumerate([0.0, 50.0, 95.0]):
+        angle = torch.tensor(degrees).deg2rad()
+        turned = replace(proposals([Seen(1)]), embeddings=(LOOKS[1] * angle.cos() + LOOKS[2] * angle.sin())[None])
+        (result,) = tracker.update(turned, make_clip(1, SIZE, start=t))
+        ids.append(result.segments[0].track_id)
+    assert ids == [1, 1, 1 if known else 2]
+
+
 def test_one_doubtful_frame_does_not_change_the_class() -> None:
     tracker = make_tracker()
     clips = [[Seen(1, class_id=2, score=0.9)], [Seen(1, class_id=2, score=0.8)], [Seen(1, class_id=0, score=0.55)]]
