@@ -4,7 +4,8 @@ Follows GvSEG (§3.2) and, with `shape_weight` 0, `momentum` 0, `match_threshold
 is MinVIS to the last index: every query of the first frame is a slot, linked to the next frame through its embedding on
 the last. What neither of them says, and we chose:
 
-- an object that is not found is remembered for `memory` frames, and may come back under its old id;
+- an object that is not found is remembered for `memory` frames, and may come back under its old id; but it has to look
+  more like itself (`return_threshold`) than one that never was away, or the next newcomer would be taken for it;
 - what is remembered of an object is the running mean of its embeddings (`momentum`), but the last descriptor that shows
   it: looks change slowly, places do not;
 - a new object needs more confidence (`birth_score`) than one that is followed (the task's `conf`);
@@ -103,6 +104,8 @@ class SpaTracker:
             known = torch.stack([memory.embedding for memory in self._living])
             shapes = [m.descriptor for m in self._living if m.descriptor is not None]
             alike = self._cues.similarity(known, torch.stack(shapes) if shapes else None, embeddings, first)
+            away = torch.tensor([memory.last_seen < self._clock for memory in self._living])
+            alike[away[:, None] & (alike < self._settings.return_threshold)] = torch.nan  # no pair at all
             matches = {place: self._living[m] for m, place in assign(alike, self._settings.match_threshold)}
 
         born = [i for i, (_, score) in enumerate(things) if i not in matches and score >= self._settings.birth_score]

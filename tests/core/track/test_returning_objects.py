@@ -18,7 +18,7 @@ from tests.bench.association import demo_video
 SIZE: Size = (180, 320)
 NUM_FRAMES = 120
 LEAVES, HIDES, ARRIVES, LOOK_ALIKES = 1, 2, 3, {4, 5}  # the demo's cast, by id
-SETTINGS = TrackSettings(match_threshold=0.7)  # appearances from the truth are sure: who looks otherwise is another
+SETTINGS = TrackSettings()
 
 
 def follow(seed: int, settings: TrackSettings = SETTINGS) -> dict[int, list[int | None]]:
@@ -62,6 +62,11 @@ def test_who_leaves_or_hides_and_returns_keeps_its_id_and_nobody_else_gets_it(se
     for true_id in ids.keys() - LOOK_ALIKES:
         assert len(ids[true_id]) == 1
         assert all(not ids[true_id] & others for other, others in ids.items() if other != true_id)
+
+
+def test_without_a_higher_bar_for_returning_a_newcomer_takes_the_id_of_who_left() -> None:
+    found = follow(2, SETTINGS.model_copy(update={"return_threshold": -1.0}))
+    assert set(found[LEAVES]) & set(found[ARRIVES]) - {None}
 
 
 def test_who_is_away_for_longer_than_the_memory_comes_back_as_another() -> None:
