@@ -1,4 +1,4 @@
-"""gvseg: video instance, semantic, panoptic and exemplar-guided segmentation with one network family (GvSEG, ECCV 2024).
+"""gvseg: video instance, semantic, panoptic and exemplar-guided segmentation, one network for all (GvSEG, ECCV 2024).
 
 The front door. Everything else is reached by module path. Names are looked up when first used, so that importing the
 package costs nothing: torch arrives with `load_segmenter`, PyAV with `open_video`.

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from gvseg_cli.main import main
 
 HEAVY = {"torch", "numpy", "av", "cv2", "PIL", "scipy", "safetensors"}
-EMPTY_APP = """
-import typer
-app = typer.Typer(add_completion=False)
-@app.command()
-def one() -> None: "Nothing."
-@app.callback()
-def whole() -> None: "Nothing either."
-app()
-"""
 
 
 def process(*words: str) -> subprocess.CompletedProcess[str]:
@@ -45,18 +34,6 @@ sys.exit(code)
 """
     done = process(sys.executable, "-c", code)
     assert (done.returncode, done.stderr.strip()) == (0, "")
-
-
-def test_help_is_as_quick_as_that_of_an_empty_typer_app(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.py"
-    empty.write_text(EMPTY_APP)
-    seconds: dict[str, list[float]] = {"ours": [], "empty": []}
-    for _ in range(7):  # in turns, so that a busy machine is busy for both
-        for name, words in (("ours", ["-m", "gvseg_cli"]), ("empty", [str(empty)])):
-            start = time.perf_counter()
-            assert process(sys.executable, *words, "--help").returncode == 0
-            seconds[name].append(time.perf_counter() - start)
-    assert min(seconds["ours"]) <= 1.25 * min(seconds["empty"])  # the least disturbed of each
 
 
 def test_help_shows_examples_before_options(capsys: pytest.CaptureFixture[str]) -> None:
