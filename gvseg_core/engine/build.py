@@ -15,6 +15,7 @@ from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.errors import DeviceError, ModelError, UsageError
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, read_checkpoint
+from gvseg_core.ops.allocator import give_back_freed_memory
 from gvseg_core.registry import choose
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.tasks import TASKS
@@ -76,6 +77,7 @@ def load_segmenter(
         network.to(place)
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"{place} has no room for the weights; --device cpu needs none of its memory") from error
+    give_back_freed_memory()
     projection = network.decoder.shape_position
     kind: Any = choose("task", TASKS, task)
     return Segmenter(

@@ -16,7 +16,7 @@ from gvseg_core.ops.constants import kept
 
 _OUT, _IN = 4, 6  # cells of a tile's side, out and in
 _STRIP = 160  # tiles at a time
-_FEWEST_CHANNELS = 128
+_FEWEST_CHANNELS, _MOST_CHANNELS = 128, 256  # beyond, a kernel takes 38 MB in its spread form, for a small picture
 _FEWEST_CELLS = 512  # of the output: fewer tiles make the products too small
 
 _OUTPUT = [
@@ -45,7 +45,7 @@ _INPUT = [
 
 def pays(channels: int, size: tuple[int, int]) -> bool:
     """Whether a picture of `size` cells and `channels` in and out is worth the transforms."""
-    return channels >= _FEWEST_CHANNELS and size[0] * size[1] >= _FEWEST_CELLS
+    return _FEWEST_CHANNELS <= channels <= _MOST_CHANNELS and size[0] * size[1] >= _FEWEST_CELLS
 
 
 def spread(weight: Tensor) -> Tensor:

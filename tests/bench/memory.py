@@ -76,7 +76,7 @@ def watch(process: subprocess.Popen[str]) -> list[tuple[float, int, float]]:
         for line in process.stderr:
             told = json.loads(line) if line.startswith("{") else {}
             done[0] = told.get("frame", done[0])
-            if "error" in line:
+            if told.get("error") or not told:
                 print(line, file=sys.stderr)
 
     threading.Thread(target=read, daemon=True).start()
