@@ -12,15 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from gvseg_cli.main import main
-from gvseg_core.config import load_preset
-from gvseg_core.data.demo_world import DEMO_VOCABULARY
-from gvseg_core.model.network import Network
-from gvseg_core.model.weights import Checkpoint, write_checkpoint
 from gvseg_core.types import VideoInfo
 from gvseg_core.video.encode import VideoWriter
+from tests.models import write_tiny_model
 
 NUM_FRAMES = 12
 
@@ -41,20 +37,7 @@ class Done:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with random weights that does all four tasks."""
-    preset = load_preset("tiny")
-    torch.manual_seed(0)
-    network = Network(preset.model, {DEMO_VOCABULARY.name: len(DEMO_VOCABULARY)})
-    checkpoint = Checkpoint(
-        settings=preset.model,
-        input=preset.input.model_copy(update={"short_side": 64}),
-        state=network.state_dict(),
-        format="gvseg",
-        sha256="",
-        vocabularies={DEMO_VOCABULARY.name: DEMO_VOCABULARY},
-    )
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    write_checkpoint(path, checkpoint)
-    return path
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
 
 
 def write_clip(path: Path, num_frames: int = NUM_FRAMES, size: tuple[int, int] = (48, 64)) -> Path:

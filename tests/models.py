@@ -1,0 +1,29 @@
+"""Models small enough to run in tests, written as files that any command takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from gvseg_core.config import load_preset
+from gvseg_core.data.demo_world import DEMO_VOCABULARY
+from gvseg_core.model.network import Network
+from gvseg_core.model.weights import Checkpoint, write_checkpoint
+
+
+def write_tiny_model(path: Path, short_side: int = 64) -> Path:
+    """The preset `tiny` with random weights: queries of each task's own, clips of three frames, classes of the demo."""
+    preset = load_preset("tiny")
+    torch.manual_seed(0)
+    network = Network(preset.model, {DEMO_VOCABULARY.name: len(DEMO_VOCABULARY)})
+    checkpoint = Checkpoint(
+        settings=preset.model,
+        input=preset.input.model_copy(update={"short_side": short_side}),
+        state=network.state_dict(),
+        format="gvseg",
+        sha256="",
+        vocabularies={DEMO_VOCABULARY.name: DEMO_VOCABULARY},
+    )
+    write_checkpoint(path, checkpoint)
+    return path
