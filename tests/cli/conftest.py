@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -78,4 +79,6 @@ def start(*words: str, cwd: Path, **more: object) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     environment |= more.pop("env", {})  # type: ignore[arg-type]
     settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    # Started from a background job, as CI may be, this process ignores Ctrl-C, and its children would too.
+    settings.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     return subprocess.Popen([sys.executable, "-m", "gvseg_cli", *words], cwd=cwd, env=environment, **settings)  # type: ignore[call-overload]
