@@ -8,14 +8,15 @@ Importing this module does not import torch: tensors are named in annotations on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 Size = tuple[int, int]
@@ -25,6 +26,9 @@ Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels; x1, y1 exclusive."""
 
 TaskName = Literal["vis", "vss", "vps", "evs"]
+
+VOID = -1
+"""The class id of a region of ground truth that belongs to no class."""
 
 
 # --- what a frame holds -------------------------------------------------------------------------------------------
@@ -73,7 +77,7 @@ class Segment:
     """One region of one frame."""
 
     track_id: int  # ≥ 1, the same object for ever; where the class is the identity, class_id + 1
-    class_id: int  # index into the vocabulary
+    class_id: int  # index into the vocabulary; VOID in ground truth where there is no class
     score: float  # in [0, 1]
     mask: Rle  # at H × W; never empty
     ignore: bool = False  # ground truth only: crowd or void
@@ -84,7 +88,7 @@ class FrameResult:
     """All that was found on one frame or, for ground truth, all that is there."""
 
     frame: Frame
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]  # a tuple, or `ops.label_maps.MapSegments` where they came as a map
     problem: str = ""  # why nothing could be said of this frame, one line; empty on nearly every frame
 
 
@@ -99,6 +103,8 @@ class Track:
     last_frame: int
     num_frames: int  # frames on which it is visible; 0 for a query that was followed but never covered a pixel
     class_scores: tuple[float, ...] = ()  # (K,) probabilities over the video, where the task has them
+    ignore: bool = False  # ground truth only: crowd
+    details: Mapping[str, Any] = field(default_factory=dict)  # what a data set says of it besides, in its own words
 
 
 # --- classes ------------------------------------------------------------------------------------------------------
@@ -288,3 +294,90 @@ class Task(Protocol):
 
     def tracker(self) -> Tracker:
         """A memory for one video."""
+
+
+# --- benchmarks and metrics ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of one video: results, or the ground truth. Both are the same type, so either may stand for both.
+
+    Several tracks may share a `track_id`: the same masks under several classes, as instance segmentation submits them.
+    """
+
+    video: str
+    frames: Iterable[FrameResult]  # of the frames that the benchmark annotates, in order; read once
+    tracks: Sequence[Track] = ()  # complete before the first frame is read
+    details: Mapping[str, Any] = field(default_factory=dict)  # what a data set says of the video besides
+
+
+class Truth(Protocol):
+    """The ground truth of a benchmark, opened; no picture is needed for it."""
+
+    vocabulary: Vocabulary
+    videos: Sequence[str]  # their names, in the order in which the official program takes them
+    notes: list[str]  # one line each: what was understood, or left out
+
+    def answer(self, video: str) -> Answer:
+        """The truth of one video."""
+
+
+class Results(Protocol):
+    """Somebody's results for a benchmark, opened: frame for frame what `Truth` has, empty where nothing was found."""
+
+    notes: list[str]  # one line each: videos that are missing, predictions that drop out
+
+    def answer(self, video: str) -> Answer:
+        """The results of one video; empty frames where there are none."""
+
+
+class Footage(Protocol):
+    """The pictures of a benchmark's split, opened."""
+
+    vocabulary: Vocabulary
+    videos: Sequence[str]
+    truth: Truth | None  # None where it is hidden
+    hidden: str  # why, and where to submit, one line; empty where it is not
+
+    def open(self, video: str) -> VideoSource:
+        """Its frames, those that results are wanted for, with exemplars where the task is guided by them."""
+
+    def frame_name(self, video: str, frame: Frame) -> str:
+        """What the benchmark calls the frame, without suffix."""
+
+
+Partial = Mapping[str, "NDArray[Any]"]
+"""What a metric keeps of one video: plain arrays, so that they can be stored, sent and joined; no Python objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a metric says in the end; NaN where it is not defined."""
+
+    metrics: Mapping[str, float]  # headline numbers, by the names and in the units of the official program
+    details: Mapping[str, Any] = field(default_factory=dict)  # by class, video, object: plain data
+    variants: Mapping[str, Any] = field(default_factory=dict)  # the same under other definitions
+
+
+class VideoScorer(Protocol):
+    """One video on its way through a metric."""
+
+    def add(self, truth: FrameResult, found: FrameResult) -> None:
+        """One frame."""
+
+    def partial(self) -> Partial:
+        """All that `total` needs to know of the video."""
+
+
+class Metric(Protocol):
+    """One metric: each video by itself, then all together. `total` sees the same partials in the same order however
+    many processes made them, so that its numbers are the same to the last bit."""
+
+    name: str
+
+    def begin(self, truth: Answer, found: Answer) -> VideoScorer:
+        """A video; its frames come by `VideoScorer.add`, its tracks and details are looked at here."""
+
+    def total(self, partials: Sequence[tuple[str, Partial]]) -> Scores:
+        """The scores over (video, partial), in the benchmark's order."""

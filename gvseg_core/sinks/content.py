@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gvseg_core.ops import rle
+from gvseg_core.ops.label_maps import by_claim
 from gvseg_core.types import Frame, FrameResult, Rle, Segment, Size
 
 
@@ -37,11 +38,6 @@ def without_overlap(segments: Sequence[Segment]) -> list[tuple[Segment, Rle]]:
     painted = rle.paint([masks[i] for i in order], [i + 1 for i in order], masks[0].size, "uint16")
     seen = rle.encode_labels(painted)
     return [(segments[label - 1], mask) for label, mask in seen.items()]
-
-
-def by_claim(segments: Sequence[Segment]) -> list[int]:
-    """Places of segments in the order in which to paint them: who has the better claim to a pixel comes later."""
-    return sorted(range(len(segments)), key=lambda i: (segments[i].score, -segments[i].track_id))
 
 
 def label_map(segments: Sequence[Segment], labels: Sequence[int], size: Size, dtype: str) -> Any:

@@ -1,0 +1,76 @@
+"""Regions as runs of labels: the same as pixel by pixel, from maps and from masks alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gvseg_core.data.unseen import unseen_frame
+from gvseg_core.ops import rle
+from gvseg_core.ops.label_maps import MapSegments, overlaps, regions_of
+from gvseg_core.types import FrameResult, Segment
+
+KNOWN = {1: (10, 0, False), 2: (20, 1, False), 3: (30, 1, True), 9: (90, 2, False)}
+
+
+@st.composite
+def maps(draw: st.DrawFn, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    h, w = size or (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    cells = draw(st.lists(st.integers(0, 4), min_size=h * w, max_size=h * w))
+    return np.array(cells, np.uint8).reshape(h, w)
+
+
+def from_map(labels: NDArray[np.uint8]) -> FrameResult:
+    h, w = labels.shape
+    return FrameResult(unseen_frame(0, (h, w)), MapSegments(labels, KNOWN))
+
+
+@given(maps())
+def test_runs_paint_the_map_they_come_from(labels: NDArray[np.uint8]) -> None:
+    regions = regions_of(from_map(labels))
+    wanted = np.where(np.isin(labels, list(KNOWN)), labels * 10, 0)
+    assert np.array_equal(regions.paint(regions.track_ids), wanted)
+    assert regions.areas.tolist() == [(wanted == t).sum() for t in regions.track_ids]
+
+
+@given(maps())
+def test_a_map_and_its_masks_have_the_same_regions(labels: NDArray[np.uint8]) -> None:
+    result = from_map(labels)
+    again = FrameResult(result.frame, tuple(result.segments))
+    one, other = regions_of(result), regions_of(again)
+    assert len(one) == len(result.segments) == len(again.segments)
+    for name in ("track_ids", "class_ids", "ignore", "areas"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert np.array_equal(one.paint(one.track_ids), other.paint(other.track_ids))
+
+
+@given(st.data())
+def test_overlaps_count_the_pixels_that_two_regions_share(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    one, other = (regions_of(from_map(data.draw(maps(size)))) for _ in range(2))
+    a, b = (r.paint(np.arange(len(r) + 1)) for r in (one, other))
+    slow = [[int(((a == i) & (b == j)).sum()) for j in range(len(other) + 1)] for i in range(len(one) + 1)]
+    assert overlaps(one, other).tolist() == slow
+
+
+def test_label_0_may_be_a_region_too() -> None:
+    labels = np.array([[0, 0, 7]], np.uint8)
+    segments = MapSegments(labels, {0: (1, 4, False), 7: (2, 5, False)})
+    assert [(s.class_id, rle.area(s.mask)) for s in segments] == [(4, 2), (5, 1)]
+    assert segments.regions.areas.tolist() == [0, 2, 1]
+
+
+def test_the_better_score_owns_a_pixel_that_two_masks_claim() -> None:
+    mask = rle.encode(np.ones((2, 2), bool))
+    half = rle.encode(np.array([[1, 1], [0, 0]], bool))
+    segments = (Segment(1, 0, 0.9, half), Segment(2, 0, 0.5, mask))
+    assert regions_of(FrameResult(unseen_frame(0, (2, 2)), segments)).areas.tolist() == [0, 2, 2]
+
+
+def test_frames_of_different_size_have_no_overlap() -> None:
+    one, other = (regions_of(FrameResult(unseen_frame(0, size), ())) for size in ((2, 3), (3, 2)))
+    with pytest.raises(ValueError, match=r"\(2, 3\) and \(3, 2\)"):
+        overlaps(one, other)
