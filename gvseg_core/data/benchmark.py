@@ -26,7 +26,7 @@ class Benchmark:
     read_truth: Callable[[Path], Truth]
     """Ground truth: the official file, or the folder that holds it. DataError: wrong, incomplete, or another set's."""
     read_results: Callable[[Path, Truth], Results]
-    """Results in the official layout: a file or a folder. DataError: malformed, or of a video that is not in `Truth`."""
+    """Results in the official layout: a file or a folder. DataError: malformed, or of a video `Truth` does not have."""
     open: Callable[[Path, str], Footage]
     """The official folder as downloaded, and a split. DataError: names the part that is missing."""
     splits: tuple[str, ...] = ("val",)  # the first is the usual one
