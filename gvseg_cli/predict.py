@@ -136,7 +136,9 @@ def _run(
     from gvseg_core.config import parse
     from gvseg_core.engine.outputs import plan
     from gvseg_core.engine.settings import PredictSettings, check_together, parse_overrides
+    from gvseg_core.ops.allocator import share_one_heap
 
+    share_one_heap()
     settings = parse(PredictSettings, {**values, "overrides": parse_overrides(overrides)}, "predict")
     check_together(settings)
     watcher = progress(way, console)

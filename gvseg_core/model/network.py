@@ -46,9 +46,8 @@ class Network(nn.Module):
         """
         b, t = pixels.shape[:2]
         pictures = pixels.flatten(0, 1).to(self.pixel_decoder.mask_features.weight.dtype)
-        multi_scale, mask_features = self.pixel_decoder(
-            self.backbone(pictures.contiguous(memory_format=torch.channels_last))
-        )
+        maps = list(self.backbone(pictures.contiguous(memory_format=torch.channels_last)))
+        multi_scale, mask_features = self.pixel_decoder(maps)
         return Features(
             multi_scale=tuple(level.unflatten(0, (b, t)) for level in multi_scale),
             mask_features=mask_features.unflatten(0, (b, t)),

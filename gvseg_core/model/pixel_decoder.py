@@ -25,6 +25,7 @@ from gvseg_core.types import Size
 
 _NUM_LEVELS = 3
 _GROUPS = 32  # of all group norms
+_CHUNK = 4096  # cells at a time through the MLP, which is four times as wide as what goes in and comes out
 
 
 class PixelDecoder(nn.Module):
@@ -54,11 +55,14 @@ class PixelDecoder(nn.Module):
             assert isinstance(conv, Conv2d)
             initialise(conv, partial(nn.init.kaiming_uniform_, a=1))
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Strides 4, 8, 16, 32, (B, ·, h, w) each → (strides 32, 16, 8), (B, C, h, w) each, and (B, Cm, h, w)."""
-        inputs = list(reversed(maps))[:_NUM_LEVELS]
-        sizes = tuple((x.shape[-2], x.shape[-1]) for x in inputs)
-        levels = [project(x) for project, x in zip(self.input_proj, inputs, strict=True)]
+    def forward(self, maps: list[Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Strides 4, 8, 16, 32, (B, ·, h, w) each → (strides 32, 16, 8), (B, C, h, w) each, and (B, Cm, h, w).
+
+        `maps` is empty afterwards: each is let go once it has been looked at, because at stride 4 one map takes as much
+        memory as all that is kept of the others.
+        """
+        levels = [project(maps.pop()) for project in self.input_proj]
+        sizes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
         x = torch.cat([to_tokens(level) for level in levels], dim=1)
         codes = [picture_code(size, x.shape[-1], x.device) + self.level_embed[i] for i, size in enumerate(sizes)]
         position = torch.cat(codes).to(x.dtype)
@@ -67,10 +71,17 @@ class PixelDecoder(nn.Module):
         parts = x.split([h * w for h, w in sizes], dim=1)
         multi_scale = tuple(to_picture(part, size) for part, size in zip(parts, sizes, strict=True))
 
-        fine = self.lateral(maps[0])
-        fine = fine + F.interpolate(multi_scale[-1], fine.shape[-2:], mode="bilinear", align_corners=False)
-        fine = F.relu(self.output(fine))
-        return multi_scale, self.mask_features(fine)
+        held = [_one_by_one(self.lateral, maps)]
+        held[0] += F.interpolate(multi_scale[-1], held[0].shape[-2:], mode="bilinear", align_corners=False)
+        return multi_scale, self.mask_features(F.relu_(_one_by_one(self.output, held)))
+
+
+def _one_by_one(steps: nn.Sequential, held: list[Tensor]) -> Tensor:
+    """`steps` on the last of `held`, which is let go after the first."""
+    x = held.pop()
+    for step in steps:
+        x = step(x)
+    return x
 
 
 class EncoderLayer(nn.Module):
@@ -90,7 +101,8 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, position: Tensor, sizes: tuple[Size, ...]) -> Tensor:
         """(B, N, C) and (N, C) → (B, N, C)."""
         x = self.norm1(self.self_attn(x, position, sizes))
-        return self.norm2(self.linear2(self.linear1(x, "relu"), add=x))  # type: ignore[no-any-return]
+        parts = (x,) if torch.is_grad_enabled() else x.split(_CHUNK, dim=1)
+        return self.norm2(torch.cat([self.linear2(self.linear1(part, "relu"), add=part) for part in parts], dim=1))  # type: ignore[no-any-return]
 
 
 class DeformableAttention(nn.Module):

@@ -72,13 +72,16 @@ def read_header(path: Path) -> Header:
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     """All tensors of the file, and its metadata.
 
+    They are copies: views of the mapped file would keep all of it resident for as long as one of them is used, and end
+    the process if the file were cut.
+
     Raises:
         ModelError: as `read_header`.
     """
     header = read_header(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in header.names}, header.metadata
+            return {name: file.get_tensor(name).clone() for name in header.names}, header.metadata
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: {error}; download it again") from error
 
