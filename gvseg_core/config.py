@@ -1,4 +1,4 @@
-"""Every setting with its unit and default: YAML or JSON in, frozen and checked models out.
+"""Every setting of the network and of a run with its unit and default: YAML or JSON in, frozen and checked models out.
 
 Unknown keys, wrong types and values out of range are refused by name, all at once, before anything is loaded.
 Importing this module does not import torch.
@@ -174,33 +174,6 @@ class EvsSettings(Settings):
     refresh: float = Field(default=0.8, ge=0, le=1)  # from here on, what is seen refreshes the memory of the object
 
 
-class Preset(Settings):
-    """One named run: what differs from the defaults, values only."""
-
-    model: ModelSettings = ModelSettings()
-    input: InputSettings = InputSettings()
-    tracking: TrackSettings = TrackSettings()
-
-
-def presets() -> dict[str, Path]:
-    """The presets that came with gvseg, by name: beside the package in a checkout, inside it in a wheel."""
-    here = Path(__file__).parent
-    folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), here / "presets")
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
-def load_preset(name_or_file: str) -> Preset:
-    """A preset by its name, or from a YAML file.
-
-    Raises:
-        UsageError: no such preset, or a setting in it that is not one.
-    """
-    path = Path(name_or_file)
-    if path.suffix not in {".yaml", ".yml"}:
-        path = choose("preset", presets(), name_or_file)
-    return parse(Preset, load_yaml(path), str(path.name))
-
-
 S = TypeVar("S", bound=Settings)
 
 
@@ -274,7 +247,6 @@ __all__ = [
     "InputSettings",
     "ModelSettings",
     "PixelDecoderSettings",
-    "Preset",
     "QuerySettings",
     "ResNetSettings",
     "Settings",
@@ -283,8 +255,6 @@ __all__ = [
     "VisSettings",
     "VpsSettings",
     "VssSettings",
-    "load_preset",
     "load_yaml",
     "parse",
-    "presets",
 ]

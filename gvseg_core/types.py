@@ -206,6 +206,23 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledClip:
+    """T frames of one video with all that is true of them, as training draws them: augmented, not yet normalised.
+
+    Where a class is the identity (stuff, semantic maps) it is one target, with class_id + 1 as its track id, which no
+    object of the clip has.
+    """
+
+    pixels: Tensor  # (T, 3, H, W) uint8 RGB
+    class_ids: Tensor  # (N,) int64, into the vocabulary `SourceSettings` names
+    track_ids: Tensor  # (N,) int64; the same object has the same id in every clip of its sample
+    masks: Tensor  # (N, T, H, W) bool; none is empty on all frames
+    void: Tensor  # (T, H, W) bool: pixels of which nothing may be learnt (void, crowd, what a rotation left empty)
+    indices: tuple[int, ...]  # of the frames in their video
+    video: str = ""  # for messages
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """What the pixel decoder makes of B clips of T frames."""
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from gvseg_core.config import load_preset
 from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, write_checkpoint
+from gvseg_core.recipes import load_preset
 
 
 def write_tiny_model(path: Path, short_side: int = 64) -> Path:

@@ -9,7 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"gvseg_core.types", "gvseg_core.errors", "gvseg_core.registry", "gvseg_core.config", "gvseg_core.files"},
+    {
+        "gvseg_core.types",
+        "gvseg_core.errors",
+        "gvseg_core.registry",
+        "gvseg_core.config",
+        "gvseg_core.recipes",
+        "gvseg_core.files",
+    },
     {"gvseg_core.ops", "gvseg_core.video"},
     {
         "gvseg_core.model",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import gvseg_core
-from gvseg_core.config import presets
+from gvseg_core.recipes import presets
 
 ROOT = Path(__file__).parent.parent
 NOT_BUILT_FROM = shutil.ignore_patterns(".git", ".*_cache", "__pycache__", "*.egg-info", "build", "dist", "tests")
@@ -61,9 +61,7 @@ def test_the_wheel_carries_the_presets_and_the_marks_of_a_typed_package(site: Pa
 
 
 def test_the_installed_package_finds_its_presets(site: Path, tmp_path: Path) -> None:
-    code = (
-        "import gvseg_core, gvseg_core.config as c; print(gvseg_core.__file__, len(c.presets()), c.load_preset('tiny'))"
-    )
+    code = "import gvseg_core, gvseg_core.recipes as c; print(gvseg_core.__file__, len(c.presets()), c.load_preset('tiny'))"
     done = run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{site / 'gvseg_core' / '__init__.py'} {len(presets())} ")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gvseg_core.config import BACKBONES, ModelSettings, load_preset, load_yaml, parse, presets
+from gvseg_core.config import BACKBONES, ModelSettings, load_yaml, parse
 from gvseg_core.errors import UsageError
+from gvseg_core.recipes import load_preset, presets
 
 
 @pytest.mark.parametrize("name", presets())

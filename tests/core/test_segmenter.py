@@ -23,11 +23,11 @@ from gvseg_core.config import (
     TrackSettings,
     VisSettings,
     VpsSettings,
-    load_preset,
 )
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import read_checkpoint
 from gvseg_core.ops import rle
+from gvseg_core.recipes import load_preset
 from gvseg_core.segmenter import NOT_FINITE, Segmenter, windows
 from gvseg_core.tasks import TASKS, Vis
 from gvseg_core.types import Clip, Exemplar, Frame, FrameResult, Prompt, Rle, Task, Track

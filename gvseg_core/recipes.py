@@ -1,0 +1,168 @@
+"""Named runs: presets, and every setting of training with its unit and default.
+
+Numbers are Mask2Former's (facebookresearch/Mask2Former, mask2former/config.py) unless a line says otherwise. Importing
+this module does not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from gvseg_core.config import InputSettings, ModelSettings, Settings, TrackSettings, load_yaml, parse
+from gvseg_core.errors import UsageError
+from gvseg_core.registry import choose
+from gvseg_core.types import TaskName
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Ints = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
+Range = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+Scales = Annotated[tuple[float, float], Field(strict=False)]
+
+
+class SourceSettings(Settings):
+    """One set that clips are drawn from."""
+
+    benchmark: str  # whose layout, classes and protocol; a name of `--bench`, or one of `data.training`'s own layouts
+    split: str = "train"
+    weight: float = Field(default=1.0, gt=0)  # how often it is drawn, against the other sets
+    task: TaskName | None = None  # what it teaches; the run's own by default
+    vocabulary: str | None = None  # the class head it teaches; the set's own by default
+    classes_as: str | None = None  # the vocabulary its classes are mapped to, by the field's tables ("ytvis21")
+    path: str | None = None  # below --data, or absolute; by default the set's name
+
+
+class AugmentSettings(Settings):
+    """What happens to the pictures of a clip, the same for all of its frames."""
+
+    short_sides: Ints = (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)  # px, one is drawn for each clip
+    max_side: PositiveInt = 1333  # px
+    crop: Share = 0.0  # how often a clip is cropped, before it is resized
+    crop_short_sides: Ints = (400, 500, 600)  # px, to which it is resized for the crop
+    crop_range: Range = (384, 600)  # px, of the crop's sides
+    flip: Share = 0.5
+    scale: Scales = (1.0, 1.0)  # a factor on the short side drawn from this range, log-uniformly
+    jitter: Share = 0.0  # of brightness, contrast and saturation: factors from 1 - jitter to 1 + jitter
+    rotation: float = Field(default=15.0, ge=0, le=180)  # degrees, of pseudo-videos
+    copy_paste: Share = 0.0  # how often objects of another picture are pasted into a pseudo-video
+
+
+class LossSettings(Settings):
+    """How wrong a prediction is."""
+
+    class_weight: Weight = 2.0
+    mask_weight: Weight = 5.0
+    dice_weight: Weight = 5.0
+    no_object: Weight = 0.1  # weight of "no object" among the classes
+    num_points: PositiveInt = 12544  # of a frame at which masks are compared
+    oversample: float = Field(default=3.0, ge=1)
+    importance: Share = 0.75  # of the points, where the mask is least certain
+
+
+class ContrastSettings(Settings):
+    """Task-oriented temporal contrast (GvSEG §3.3)."""
+
+    weight: Weight = 0.5  # ours to choose; 0 switches it off
+    tau: float = Field(default=0.2, gt=0)  # of the descriptor's change, up to which a distant look is a positive
+    queue: PositiveInt = 100  # queries of each class that are remembered
+    near: PositiveInt = 5  # frames between a clip and a near one, at most; from there on it is distant
+    distant: PositiveInt = 30  # frames, at most
+
+
+class TrainSettings(Settings):
+    """One training run."""
+
+    data: Annotated[tuple[SourceSettings, ...], Field(strict=False, min_length=1)]
+    steps: PositiveInt
+    milestones: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # steps after which lr is multiplied
+    decay: float = Field(default=0.1, gt=0, le=1)  # by this
+    warmup: NonNegativeInt = 0  # steps over which lr rises from 0
+    batch_size: PositiveInt = 8  # samples a step, over all devices and accumulated parts
+    micro_batch: PositiveInt | None = None  # samples at a time on one device; None is all of its share
+    lr: float = Field(default=1.0e-4, gt=0)
+    backbone_lr_scale: Weight = 0.1
+    weight_decay: Weight = 0.05
+    clip_norm: float = Field(default=0.01, gt=0)  # L2, of all gradients together
+    amp: Literal["fp32", "bf16", "fp16"] = "bf16"
+    clips: PositiveInt = 2  # of one video in a sample; the first is the key clip, others near or distant
+    frame_range: PositiveInt = 2  # frames of a clip lie at most so far from its middle one
+    augment: AugmentSettings = AugmentSettings()
+    loss: LossSettings = LossSettings()
+    contrast: ContrastSettings = ContrastSettings()
+    ema: float | None = Field(default=None, gt=0, lt=1)  # decay of the averaged weights; None is none
+    checkpointing: bool = False  # make activations again in the backward pass: slower, half the memory
+    freeze_backbone: bool = False
+    seed: NonNegativeInt = 0
+    workers: NonNegativeInt = 4  # processes that prepare samples
+    log_every: PositiveInt = 20  # steps
+    save_every: PositiveInt = 500
+    validate_every: PositiveInt | None = None  # None: at the end alone
+    validation: SourceSettings | None = None
+    max_bad_steps: PositiveInt = 20  # steps in a row whose loss is not finite, after which training stops
+
+
+class Preset(Settings):
+    """One named run: what differs from the defaults, values only."""
+
+    task: TaskName | None = None
+    benchmark: str | None = None
+    model: ModelSettings = ModelSettings()
+    input: InputSettings = InputSettings()
+    tracking: TrackSettings = TrackSettings()
+    train: TrainSettings | None = None
+
+    @model_validator(mode="after")
+    def _trains_for_something(self) -> Preset:
+        if self.train is not None and self.task is None and any(source.task is None for source in self.train.data):
+            raise ValueError("a set says nothing of its task, and neither does the preset")
+        return self
+
+
+def presets() -> dict[str, Path]:
+    """The presets that came with gvseg, by name: beside the package in a checkout, inside it in a wheel."""
+    here = Path(__file__).parent
+    folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), here / "presets")
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_preset(name_or_file: str, changes: Mapping[str, Any] | None = None) -> Preset:
+    """A preset by its name, or from a YAML file.
+
+    A file may say `extends: NAME`, one step and no further: what it states replaces what that preset states.
+
+    Args:
+        changes: settings, nested, that replace the file's.
+
+    Raises:
+        UsageError: no such preset, or a setting in it that is not one.
+    """
+    path = _find(name_or_file)
+    values = load_yaml(path)
+    base = values.pop("extends", None)
+    if base is not None:
+        if not isinstance(base, str):
+            raise UsageError(f"{path.name}: extends: wanted the name of a preset, found {base!r}")
+        under = load_yaml(_find(base))
+        if "extends" in under:
+            raise UsageError(f"{path.name}: extends {base}, which extends {under['extends']}; one step is allowed")
+        values = merged(under, values)
+    return parse(Preset, merged(values, changes or {}), path.name)
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`under` with what `over` states in its place, setting by setting; lists are replaced whole."""
+    result = dict(under)
+    for key, value in over.items():
+        known = result.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(known, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _find(name_or_file: str) -> Path:
+    path = Path(name_or_file)
+    return path if path.suffix in {".yaml", ".yml"} else choose("preset", presets(), name_or_file)
