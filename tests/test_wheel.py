@@ -61,7 +61,8 @@ def test_the_wheel_carries_the_presets_and_the_marks_of_a_typed_package(site: Pa
 
 
 def test_the_installed_package_finds_its_presets(site: Path, tmp_path: Path) -> None:
-    code = "import gvseg_core, gvseg_core.recipes as c; print(gvseg_core.__file__, len(c.presets()), c.load_preset('tiny'))"
+    asked = "gvseg_core.__file__, len(r.presets()), r.load_preset('tiny')"
+    code = f"import gvseg_core, gvseg_core.recipes as r; print({asked})"
     done = run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{site / 'gvseg_core' / '__init__.py'} {len(presets())} ")
