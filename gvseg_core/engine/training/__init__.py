@@ -1,0 +1,1 @@
+"""Training, in parts: what a step asks, how weights move, what is saved, how processes keep together."""
