@@ -147,7 +147,7 @@ def _read(path: Path) -> State:
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
-    """The optimiser's moments as `optimiser.PARAMETER.KIND`, the tensors themselves: to be saved before the next step."""
+    """The optimiser's moments as `optimiser.PARAMETER.KIND`, the tensors themselves: save them before the next step."""
     packed = {}
     for parameter, kinds in optimiser.state.items():
         for kind, value in kinds.items():
