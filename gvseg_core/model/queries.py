@@ -62,7 +62,7 @@ class LearnedQueries(nn.Module):
 
 
 class GridQueries(nn.Module):
-    """N of the S × S cells of the middle frame: drawn at random in training, evenly spread otherwise."""
+    """N of the S × S cells of the middle frame: drawn at random where chance is given (training), else evenly spread."""
 
     def __init__(self, num_queries: int, grid: int, pixel_dim: int, dim: int) -> None:
         super().__init__()
@@ -70,18 +70,23 @@ class GridQueries(nn.Module):
         self.content = _projection(pixel_dim, dim)
         self.position = nn.Linear(dim, dim)
 
-    def forward(self, features: Features, frame: tuple[float, float] = (1.0, 1.0)) -> Queries:
+    def forward(
+        self, features: Features, frame: tuple[float, float] = (1.0, 1.0), chance: Sequence[torch.Generator] = ()
+    ) -> Queries:
         """
         Args:
             features: of B clips.
             frame: height and width of the unpadded picture as shares of the padded one; the grid covers the picture.
+            chance: what draws each clip's cells, on the CPU: one for each, so that a clip's draw does not depend on
+                what else is in the batch.
         """
         level = features.multi_scale[_FINEST]
         b, t, _, h, w = level.shape
         middle = level[:, t // 2]
         s, n = self.grid, self.num_queries
-        if self.training:
-            cells = torch.stack([torch.randperm(s * s, device=level.device)[:n] for _ in range(b)])
+        if chance:
+            drawn = [torch.randperm(s * s, generator=generator)[:n] for generator in chance]
+            cells = torch.stack(drawn).to(level.device)
         else:
             cells = (torch.arange(n, device=level.device) * 2 + 1) * (s * s) // (2 * n)
             cells = cells.expand(b, -1)
@@ -153,9 +158,10 @@ class PanopticQueries(nn.Module):
         vocabulary: str,
         stuff_ids: Sequence[int],
         frame: tuple[float, float] = (1.0, 1.0),
+        chance: Sequence[torch.Generator] = (),
     ) -> Queries:
-        """`stuff_ids`: the classes of `vocabulary` that are stuff; `frame` as for `GridQueries`."""
-        things = self.things(features, frame)
+        """`stuff_ids`: the classes of `vocabulary` that are stuff; `frame` and `chance` as for `GridQueries`."""
+        things = self.things(features, frame, chance)
         stuff = self.stuff(things.content.shape[0], vocabulary, stuff_ids)
         num_things, num_stuff = things.content.shape[1], stuff.content.shape[1]
         return Queries(
