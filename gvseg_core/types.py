@@ -209,17 +209,27 @@ class Clip:
 class LabelledClip:
     """T frames of one video with all that is true of them, as training draws them: augmented, not yet normalised.
 
-    Where a class is the identity (stuff, semantic maps) it is one target, with class_id + 1 as its track id, which no
-    object of the clip has.
+    A pixel belongs to one target at most. Where a class is the identity (stuff, semantic maps) it is one target, with
+    class_id + 1 as its track id, which no object of the clip has.
     """
 
     pixels: Tensor  # (T, 3, H, W) uint8 RGB
-    class_ids: Tensor  # (N,) int64, into the vocabulary `SourceSettings` names
+    labels: Tensor  # (T, H, W) int16: n + 1 where target n is seen, 0 where none is, VOID where nothing may be learnt
+    class_ids: Tensor  # (N,) int64, into the vocabulary that the sample names
     track_ids: Tensor  # (N,) int64; the same object has the same id in every clip of its sample
-    masks: Tensor  # (N, T, H, W) bool; none is empty on all frames
-    void: Tensor  # (T, H, W) bool: pixels of which nothing may be learnt (void, crowd, what a rotation left empty)
     indices: tuple[int, ...]  # of the frames in their video
     video: str = ""  # for messages
+
+    @property
+    def masks(self) -> Tensor:
+        """(N, T, H, W) bool; none is empty on all frames."""
+        numbers = self.class_ids.new_ones(len(self.class_ids)).cumsum(0).to(self.labels)  # 1 … N
+        return self.labels == numbers[:, None, None, None]
+
+    @property
+    def void(self) -> Tensor:
+        """(T, H, W) bool: pixels of which nothing may be learnt (void, crowd, what a rotation left empty)."""
+        return self.labels == VOID
 
 
 @dataclass(frozen=True, slots=True)
