@@ -62,7 +62,7 @@ class LearnedQueries(nn.Module):
 
 
 class GridQueries(nn.Module):
-    """N of the S × S cells of the middle frame: drawn at random where chance is given (training), else evenly spread."""
+    """N of the S × S cells of the middle frame: drawn where chance is given (training), else evenly spread."""
 
     def __init__(self, num_queries: int, grid: int, pixel_dim: int, dim: int) -> None:
         super().__init__()
