@@ -67,9 +67,9 @@ class _Chains:
         self.latest[segment.track_id] = segment.class_id, segment.ignore
 
     def places(self, track_id: int) -> array[int]:
-        """Of an object's masks, from the first on."""
+        """Of an object's masks, from the first on; none of one that was never seen."""
         found = array("q")
-        place = self.last[track_id]
+        place = self.last.get(track_id, -1)
         while place >= 0:
             found.append(place)
             self._file.seek(place)
@@ -97,7 +97,8 @@ class CocoVideoJson(FileSink):
 
     Args:
         form: "annotations" is the whole file; "results" only the list that evaluation servers take: video_id,
-            category_id, score, segmentations.
+            category_id, score, segmentations. It has a record for each track, in their order, as several tracks may
+            share the masks of one object under different classes; then one for each object that has no track.
         video_id: the number of the video in the file.
     """
 
@@ -133,14 +134,14 @@ class CocoVideoJson(FileSink):
 
     def end(self, outcome: Outcome) -> None:
         """Put the file together from the spools and let it appear."""
-        tracks = {track.track_id: track for track in outcome.tracks}
         with writing(self.output.name):
-            for piece in self._assemble(outcome, tracks):
+            for piece in self._assemble(outcome):
                 self.output.write(piece)
         super().end(outcome)
 
-    def _annotations(self, outcome: Outcome, tracks: dict[int, Track]) -> Iterator[bytes]:
+    def _annotations(self, outcome: Outcome) -> Iterator[bytes]:
         h, w = self._size
+        tracks = {track.track_id: track for track in outcome.tracks}
         common = {"width": w, "height": h, "length": self._length}
         yield b'{"info":' + to_json(self.settings.info(outcome))
         yield b',\n"videos":[' + to_json({"id": self.video_id, "name": self.video.name, **common})[:-1]
@@ -152,7 +153,8 @@ class CocoVideoJson(FileSink):
         yield b',\n"annotations":['
         for number, track_id in enumerate(sorted(self._chains.last)):
             crowd = int(self._chains.latest[track_id][1])
-            head = {"id": track_id, **self._verdict(track_id, tracks), "iscrowd": crowd, **common}
+            verdict = self._verdict(tracks[track_id]) if track_id in tracks else self._own_verdict(track_id)
+            head = {"id": track_id, **verdict, "iscrowd": crowd, **common}
             yield (b",\n" if number else b"\n") + to_json(head)[:-1]
             places = self._chains.places(track_id)
             for name in _COLUMNS:
@@ -162,21 +164,27 @@ class CocoVideoJson(FileSink):
             yield b"}"
         yield b"]}\n"
 
-    def _results(self, outcome: Outcome, tracks: dict[int, Track]) -> Iterator[bytes]:  # noqa: ARG002
+    def _results(self, outcome: Outcome) -> Iterator[bytes]:
+        named = {track.track_id for track in outcome.tracks}
+        verdicts = [(track.track_id, self._verdict(track)) for track in outcome.tracks]
+        verdicts += [(i, self._own_verdict(i)) for i in sorted(self._chains.last) if i not in named]
         yield b"["
-        for number, track_id in enumerate(sorted(self._chains.last)):
-            yield (b",\n" if number else b"") + to_json(self._verdict(track_id, tracks))[:-1] + b',"segmentations":['
+        for number, (track_id, verdict) in enumerate(verdicts):
+            yield (b",\n" if number else b"") + to_json(verdict)[:-1] + b',"segmentations":['
             yield from self._column("segmentations", self._chains.places(track_id))
             yield b"]}"
         yield b"]\n"
 
-    def _verdict(self, track_id: int, tracks: dict[int, Track]) -> dict[str, Any]:
-        """Class and score: the tracker's, or, where it has none, the latest class and the mean score."""
+    def _verdict(self, track: Track) -> dict[str, Any]:
+        """Class and score, as the tracker has them."""
+        category = self.settings.category_ids[track.class_id]
+        return {"video_id": self.video_id, "category_id": category, "score": track.score}
+
+    def _own_verdict(self, track_id: int) -> dict[str, Any]:
+        """The same of an object that the tracker does not list: its latest class and its mean score."""
         count, total = self._chains.sums[track_id]
-        class_id, score = self._chains.latest[track_id][0], total / count
-        if track_id in tracks:
-            class_id, score = tracks[track_id].class_id, tracks[track_id].score
-        return {"video_id": self.video_id, "category_id": self.settings.category_ids[class_id], "score": score}
+        category = self.settings.category_ids[self._chains.latest[track_id][0]]
+        return {"video_id": self.video_id, "category_id": category, "score": total / count}
 
     def _frames(self, column: int) -> Iterator[bytes]:
         """One value per frame."""

@@ -58,18 +58,22 @@ class ClassPng(FolderSink):
     def __init__(self, target: Target, settings: SinkSettings) -> None:
         super().__init__(target, settings)
         numbers = settings.category_ids
-        self._dtype, self._void = ("uint8", _VOID_8) if max(numbers, default=0) < _VOID_8 else ("uint16", _VOID_16)
+        self._dtype, self.void = ("uint8", _VOID_8) if max(numbers, default=0) < _VOID_8 else ("uint16", _VOID_16)
         self._palette = np.zeros((256, 3), np.uint8)
-        if self._void == _VOID_8:
+        if self.void == _VOID_8:
             self._palette[list(numbers)] = [c.color for c in settings.vocabulary.classes]
+
+    def pixels(self, result: FrameResult) -> NDArray[Any]:
+        """(H, W) numbers of classes, void where there is none."""
+        numbers = [self.settings.category_ids[s.class_id] - self.void for s in result.segments]
+        # Void is nothing in the map that is painted, so that it may be any number: all are shifted by it, and back.
+        shifted = label_map(result.segments, numbers, frame_size(result), "int32")
+        numbered: NDArray[Any] = (shifted + self.void).astype(self._dtype)
+        return numbered
 
     def write(self, result: FrameResult) -> None:
         """Write one frame's PNG."""
-        numbers = [self.settings.category_ids[s.class_id] - self._void for s in result.segments]
-        # Void is nothing in the map that is painted, so that it may be any number: all are shifted by it, and back.
-        shifted = label_map(result.segments, numbers, frame_size(result), "int32")
-        pixels = (shifted + self._void).astype(self._dtype)
-        save_png(self, result.frame, pixels, self._palette if self._void == _VOID_8 else None)
+        save_png(self, result.frame, self.pixels(result), self._palette if self.void == _VOID_8 else None)
 
 
 class ObjectPng(FolderSink):

@@ -1,0 +1,179 @@
+"""BURST: `predictions.json`, in the format of its ground truth.
+
+As Ali2500/BURST-benchmark reads it (ANNOTATION_FORMAT.md; burstapi/eval/run.py): `sequences`, each with
+`track_category_ids` and with `segmentations`, one mapping of track id → {rle, score, is_gt} per path of
+`annotated_image_paths`; a mask that is empty is left out, since it would count as a detection. A sequence repeats what
+the ground truth says of it: that is `VideoFacts.details["sequence"]`, any of width, height, id, dataset, seq_name, fps,
+all_image_paths, annotated_image_paths, neg_category_ids, not_exhaustive_category_ids and, where exemplars are given,
+track_category_ids; `details["split"]` is the split.
+
+With exemplars, track ids are those that were given. Without, the same masks under several classes are as many tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from gvseg_core.errors import DataError
+from gvseg_core.files import printable
+from gvseg_core.ops import rle
+from gvseg_core.sinks.content import to_json
+from gvseg_core.sinks.official.layout import (
+    Layout,
+    VideoFacts,
+    make_way,
+    part_path,
+    parts_of,
+    placed,
+    read_json,
+    write_whole,
+)
+from gvseg_core.types import Answer, Segment, Track, Vocabulary
+
+FILE = "predictions.json"
+
+
+class BurstJson(Layout):
+    """One file of all videos."""
+
+    def write(
+        self,
+        folder: Path,
+        answer: Answer,
+        video: VideoFacts,
+        vocabulary: Vocabulary,
+        *,
+        overwrite: bool = False,  # noqa: ARG002 - a part is nobody else's
+    ) -> None:
+        """The video's sequence."""
+        names = _Names(answer.tracks)
+        segmentations = []
+        for result in placed(answer, video):
+            frame = {}
+            for segment in result.segments:
+                _check_given(segment.track_id, video, printable(video.name))
+                for number, score in names.of(segment):
+                    mask = segment.mask.counts.decode("ascii")
+                    frame[str(number)] = {"rle": mask, "score": score, "is_gt": False}
+            segmentations.append(frame)
+        ids = {str(n): vocabulary.classes[class_id].dataset_id for n, class_id in sorted(names.classes.items())}
+        record = _sequence(video)
+        record["track_category_ids"] = ids | (record.get("track_category_ids", {}) if video.object_ids else {})
+        record["segmentations"] = segmentations
+        write_whole(make_way(part_path(folder, video)), [to_json(record)], overwrite=True)
+
+    def assemble(
+        self, folder: Path, videos: Sequence[VideoFacts], vocabulary: Vocabulary, *, overwrite: bool = False
+    ) -> None:
+        """The whole file."""
+        write_whole(folder / FILE, _joined(parts_of(folder, videos), videos, vocabulary), overwrite)
+
+    def check(
+        self,
+        folder: Path,
+        videos: Sequence[VideoFacts],
+        vocabulary: Vocabulary,  # noqa: ARG002
+        limit: int | None = None,  # noqa: ARG002
+    ) -> list[str]:
+        """Every video with all its frames, no empty mask, no object that was not given."""
+        found = read_json(folder / FILE)
+        sequences = found.get("sequences") if isinstance(found, dict) else None
+        if not isinstance(sequences, list) or not all(isinstance(one, dict) for one in sequences):
+            raise DataError(f"{FILE}: wanted an object with the list sequences")
+        known = {(one.get("dataset"), one.get("seq_name")): one for one in sequences}
+        for video in videos:
+            wanted = _sequence(video)
+            sequence = known.get((wanted["dataset"], wanted["seq_name"]))
+            if sequence is None:
+                raise DataError(f"{FILE}: video {printable(video.name)} is missing")
+            _check_sequence(sequence, wanted, video)
+        return []
+
+    def members(self, videos: Sequence[VideoFacts]) -> list[str]:  # noqa: ARG002
+        """The one file."""
+        return [FILE]
+
+
+class _Names:
+    """The numbers under which the tracks of a video are written: their own, or a new one for each further class."""
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        self.classes: dict[int, int] = {}  # number → class id
+        self._of: dict[int, list[tuple[int, float]]] = {}  # track id → numbers and scores
+        free = count(max((track.track_id for track in tracks), default=0) + 1)
+        for track in tracks:
+            taken = track.track_id in self._of
+            number = next(free) if taken else track.track_id
+            self.classes[number] = track.class_id
+            self._of.setdefault(track.track_id, []).append((number, track.score))
+
+    def of(self, segment: Segment) -> list[tuple[int, float]]:
+        """Numbers and scores of a segment's tracks; one that no track sums up has its own."""
+        if segment.track_id in self._of:
+            return self._of[segment.track_id]
+        self.classes[segment.track_id] = segment.class_id
+        return [(segment.track_id, segment.score)]
+
+
+def _sequence(video: VideoFacts) -> dict[str, Any]:
+    """What is said of a video besides its masks."""
+    dataset, _, name = video.name.rpartition("/")
+    own = {
+        "width": video.size[1],
+        "height": video.size[0],
+        "id": video.number,
+        "dataset": dataset,
+        "seq_name": name,
+        "annotated_image_paths": [f"{frame}.jpg" for frame in video.frames],
+        "neg_category_ids": [],
+        "not_exhaustive_category_ids": [],
+    }
+    return own | {key: value for key, value in video.details.get("sequence", {}).items() if key != "segmentations"}
+
+
+def _joined(parts: Iterator[bytes], videos: Sequence[VideoFacts], vocabulary: Vocabulary) -> Iterator[bytes]:
+    yield b'{"sequences":['
+    for place, part in enumerate(parts):
+        yield (b",\n" if place else b"") + part
+    categories = [{"id": info.dataset_id, "name": info.name} for info in vocabulary.classes]
+    split = next((video.details["split"] for video in videos if "split" in video.details), "val")
+    yield b'],\n"categories":' + to_json(categories) + b',"split":' + to_json(split) + b"}\n"
+
+
+def _check_given(track_id: int, video: VideoFacts, where: str) -> None:
+    if video.object_ids is not None and track_id not in video.object_ids:
+        given = ", ".join(map(str, sorted(video.object_ids))) or "none"
+        raise DataError(f"{where}: object {track_id} was not given; wanted {given}")
+
+
+def _check_sequence(sequence: dict[str, Any], wanted: dict[str, Any], video: VideoFacts) -> None:
+    where = f"{FILE}: video {printable(video.name)}"
+    paths, frames = sequence.get("annotated_image_paths"), sequence.get("segmentations")
+    if not isinstance(paths, list) or not isinstance(frames, list) or len(paths) != len(frames):
+        raise DataError(f"{where}: wanted as many segmentations as annotated_image_paths")
+    if sequence.get("id") != wanted["id"]:
+        raise DataError(f"{where}: id {printable(sequence.get('id'))}; wanted {wanted['id']}")
+    if absent := [path for path in wanted["annotated_image_paths"] if path not in set(paths)]:
+        raise DataError(f"{where}: {len(absent)} frames are missing, the first is {printable(absent[0])}")
+    for path, frame in zip(paths, frames, strict=True):
+        if not isinstance(frame, dict):
+            raise DataError(f"{where}: wanted an object of track ids for {printable(path)}")
+        for key, found in frame.items():
+            there = f"{where}, {printable(path)}, track {printable(key)}"
+            counts = found.get("rle") if isinstance(found, dict) else None
+            if not key.isascii() or not key.isdecimal() or not isinstance(counts, str):
+                raise DataError(f"{there}: wanted a number as track id, and an object with the text rle")
+            _check_given(int(key), video, there)
+            _check_mask(counts, video, there)
+
+
+def _check_mask(counts: str, video: VideoFacts, where: str) -> None:
+    try:
+        mask = rle.from_coco({"size": list(video.size), "counts": counts})
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    if not rle.area(mask):
+        raise DataError(f"{where}: an empty mask, which would count as a detection; leave it out")
