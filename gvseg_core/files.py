@@ -115,6 +115,18 @@ def check_target(target: Path, overwrite: bool, *, folder: bool = False) -> None
         raise OutputError(f"cannot write {name}: no permission to write in {printable(home)}")
 
 
+def set_aside(target: Path) -> Path:
+    """Give a file or folder the name NAME.old, or the first such name that is free; returns it.
+
+    Raises:
+        OutputError: the system refuses.
+    """
+    old = _free_name(target)
+    with writing(target):
+        os.rename(target, old)
+    return old
+
+
 class _Part(ABC):
     """What files and folders in the making share: `commit` or `abort`, once; as a context, whichever fits the end."""
 
