@@ -368,10 +368,14 @@ class Footage(Protocol):
     hidden: str  # why, and where to submit, one line; empty where it is not
 
     def open(self, video: str) -> VideoSource:
-        """Its frames, those that results are wanted for, with exemplars where the task is guided by them."""
+        """Its frames, with exemplars where the task is guided by them."""
 
     def frame_name(self, video: str, frame: Frame) -> str:
-        """What the benchmark calls the frame, without suffix."""
+        """What the benchmark calls the frame, without suffix; empty where it wants no result of it."""
+
+    def facts(self, video: str) -> Mapping[str, Any]:
+        """What files of results repeat of the video: `number`, its id in the set's own files, where it has one, and
+        what its layout (`sinks.official`) lists besides. Fit for JSON."""
 
 
 Partial = Mapping[str, "NDArray[Any]"]
