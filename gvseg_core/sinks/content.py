@@ -20,6 +20,11 @@ def image_of(frame: Frame) -> NDArray[np.uint8]:
     return image
 
 
+def has_picture(frame: Frame) -> bool:
+    """Whether the picture itself is there: scoring files against files needs its size alone."""
+    return hasattr(frame.image, "permute")
+
+
 def frame_size(result: FrameResult) -> Size:
     """(H, W) of a result's picture."""
     _, h, w = result.frame.image.shape

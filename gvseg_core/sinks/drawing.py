@@ -43,19 +43,22 @@ class Painter:
         self._settings = settings
         self._cv2 = _load_cv2()
 
-    def draw(self, result: FrameResult, size: Size | None = None, note: str = "") -> Picture:
+    def draw(
+        self, result: FrameResult, size: Size | None = None, note: str = "", ground: Picture | None = None
+    ) -> Picture:
         """A new picture of a frame with everything found on it.
 
         Args:
             result: what to draw.
             size: (h, w) of the picture, for thumbnails; by default the frame's.
             note: a line for the upper left corner.
+            ground: (H, W, 3) uint8 RGB to draw on instead of the frame's own picture.
 
         Returns:
             (h, w, 3) uint8 RGB.
         """
         full = frame_size(result)
-        picture = np.array(image_of(result.frame))  # a copy: the frame is everybody's
+        picture = np.array(image_of(result.frame) if ground is None else ground)  # a copy: the frame is everybody's
         if size is not None:
             picture = self._cv2.resize(picture, size[::-1], interpolation=self._cv2.INTER_AREA)
         regions = sorted((_Region(s, self._color(s), rle.area(s.mask)) for s in result.segments), key=lambda r: -r.area)

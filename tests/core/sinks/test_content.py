@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from gvseg_core.data.unseen import unseen_frame
 from gvseg_core.ops import rle
-from gvseg_core.sinks.content import image_of, label_map, to_json, without_overlap
+from gvseg_core.sinks.content import has_picture, image_of, label_map, to_json, without_overlap
 from gvseg_core.types import Frame, Segment
 from tests.core.sinks.scenes import result, settings
 
@@ -64,3 +65,8 @@ def test_a_picture_is_row_major_and_shared_where_it_can_be() -> None:
 )
 def test_what_counts_as_an_object_is_the_tasks_to_say(task: str, objects: set[int]) -> None:
     assert settings(task).objects == objects
+
+
+def test_a_frame_of_which_only_the_size_is_known_has_no_picture() -> None:
+    assert has_picture(result(0).frame)
+    assert not has_picture(unseen_frame(0, (4, 5)))

@@ -35,6 +35,15 @@ def test_masks_are_blended_edged_with_their_colour_and_nothing_else_is_touched(a
     assert np.abs(picture[inner] - ((1 - alpha) * before[inner] + alpha * color)).max() <= 1
 
 
+def test_another_ground_takes_the_place_of_the_picture_and_is_left_alone() -> None:
+    ground = np.full((48, 64, 3), 128, np.uint8)
+    mask = box_mask(10, 10, 30, 40)
+    picture = Painter(settings(labels=False)).draw(result(0, [segment(5, 0, mask)]), ground=ground)
+    assert (picture[~mask] == 128).all()
+    assert (picture[mask] != 128).any()
+    assert (ground == 128).all()
+
+
 def test_a_mask_that_reaches_the_border_has_no_edge_there() -> None:
     shown = result(0, [segment(5, 0, np.ones((48, 64), bool))])
     assert np.array_equal(draw(shown, alpha=0.0), image_of(shown.frame))
