@@ -7,13 +7,13 @@ the ground truth says of it: that is `VideoFacts.details["sequence"]`, any of wi
 all_image_paths, annotated_image_paths, neg_category_ids, not_exhaustive_category_ids and, where exemplars are given,
 track_category_ids; `details["split"]` is the split.
 
-With exemplars, track ids are those that were given. Without, the same masks under several classes are as many tracks.
+With exemplars, track ids are those that were given. A detection whose class is not that of its track has a
+`category_id` of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from gvseg_core.sinks.official.layout import (
     read_json,
     write_whole,
 )
-from gvseg_core.types import Answer, Segment, Track, Vocabulary
+from gvseg_core.types import Answer, Vocabulary
 
 FILE = "predictions.json"
 
@@ -49,19 +49,21 @@ class BurstJson(Layout):
         overwrite: bool = False,  # noqa: ARG002 - a part is nobody else's
     ) -> None:
         """The video's sequence."""
-        names = _Names(answer.tracks)
+        numbers = [info.dataset_id for info in vocabulary.classes]
+        classes: dict[int, int] = {}  # of each track, as first seen
         segmentations = []
         for result in placed(answer, video):
             frame = {}
             for segment in result.segments:
                 _check_given(segment.track_id, video, printable(video.name))
-                for number, score in names.of(segment):
-                    mask = segment.mask.counts.decode("ascii")
-                    frame[str(number)] = {"rle": mask, "score": score, "is_gt": False}
+                found = {"rle": segment.mask.counts.decode("ascii"), "score": segment.score, "is_gt": False}
+                if classes.setdefault(segment.track_id, segment.class_id) != segment.class_id:
+                    found["category_id"] = numbers[segment.class_id]
+                frame[str(segment.track_id)] = found
             segmentations.append(frame)
-        ids = {str(n): vocabulary.classes[class_id].dataset_id for n, class_id in sorted(names.classes.items())}
         record = _sequence(video)
-        record["track_category_ids"] = ids | (record.get("track_category_ids", {}) if video.object_ids else {})
+        own = {str(track_id): numbers[classes[track_id]] for track_id in sorted(classes)}
+        record["track_category_ids"] = own | (record.get("track_category_ids", {}) if video.object_ids else {})
         record["segmentations"] = segmentations
         write_whole(make_way(part_path(folder, video)), [to_json(record)], overwrite=True)
 
@@ -95,27 +97,6 @@ class BurstJson(Layout):
     def members(self, videos: Sequence[VideoFacts]) -> list[str]:  # noqa: ARG002
         """The one file."""
         return [FILE]
-
-
-class _Names:
-    """The numbers under which the tracks of a video are written: their own, or a new one for each further class."""
-
-    def __init__(self, tracks: Sequence[Track]) -> None:
-        self.classes: dict[int, int] = {}  # number → class id
-        self._of: dict[int, list[tuple[int, float]]] = {}  # track id → numbers and scores
-        free = count(max((track.track_id for track in tracks), default=0) + 1)
-        for track in tracks:
-            taken = track.track_id in self._of
-            number = next(free) if taken else track.track_id
-            self.classes[number] = track.class_id
-            self._of.setdefault(track.track_id, []).append((number, track.score))
-
-    def of(self, segment: Segment) -> list[tuple[int, float]]:
-        """Numbers and scores of a segment's tracks; one that no track sums up has its own."""
-        if segment.track_id in self._of:
-            return self._of[segment.track_id]
-        self.classes[segment.track_id] = segment.class_id
-        return [(segment.track_id, segment.score)]
 
 
 def _sequence(video: VideoFacts) -> dict[str, Any]:

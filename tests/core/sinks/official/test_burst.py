@@ -15,7 +15,7 @@ from pycocotools import mask as coco
 from gvseg_core.errors import DataError
 from gvseg_core.ops import rle
 from gvseg_core.sinks.official import LAYOUTS
-from gvseg_core.types import Answer, Track
+from gvseg_core.types import Answer
 from tests.conftest import shared
 from tests.core.sinks.official.cases import LENGTHS, all_facts, facts, finished, shown
 from tests.core.sinks.scenes import SIZE, VOCABULARY, box_mask, result, segment
@@ -86,14 +86,14 @@ def test_without_exemplars_the_classes_are_those_that_were_found(tmp_path: Path)
     assert file["sequences"][0]["track_category_ids"] == {"3": 11, "7": 12}
 
 
-def test_several_classes_of_one_object_are_as_many_tracks_with_their_own_scores(tmp_path: Path) -> None:
-    tracks = [Track(i, c, score, 0, 2, 3) for i, c, score in [(3, 0, 0.5), (3, 1, 0.25), (7, 1, 0.75), (3, 2, 0.125)]]
-    file = write_ant(tmp_path, "burst_class_guided", Answer("ant", shown("burst_class_guided", "ant"), tracks))
-    (sequence,) = file["sequences"]
-    assert sequence["track_category_ids"] == {"3": 11, "7": 12, "8": 12, "9": 3}
-    first = sequence["segmentations"][0]
-    assert {key: one["score"] for key, one in first.items()} == {"3": 0.5, "8": 0.25, "9": 0.125, "7": 0.75}
-    assert first["3"]["rle"] == first["8"]["rle"] == first["9"]["rle"] != first["7"]["rle"]
+def test_a_detection_of_another_class_than_its_tracks_has_a_category_of_its_own(tmp_path: Path) -> None:
+    name, mask = "burst_class_guided", box_mask(0, 0, 9, 9)
+    frames = [result(t, [segment(3, class_id, mask, 0.5 + t / 8)]) for t, class_id in enumerate((0, 1, 0))]
+    (sequence,) = write_ant(tmp_path, name, Answer("ant", frames))["sequences"]
+    assert sequence["track_category_ids"] == {"3": 11}
+    found = [frame["3"] for frame in sequence["segmentations"]]
+    assert [one.get("category_id") for one in found] == [None, 12, None]
+    assert [one["score"] for one in found] == [0.5, 0.625, 0.75]
 
 
 def test_an_object_that_was_not_given_is_refused(tmp_path: Path) -> None:
