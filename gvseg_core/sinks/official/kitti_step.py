@@ -17,7 +17,7 @@ from gvseg_core.files import printable
 from gvseg_core.sinks.base import FolderSink
 from gvseg_core.sinks.content import frame_size, label_map
 from gvseg_core.sinks.official.layout import VideoFacts
-from gvseg_core.sinks.official.png_layout import PngLayout
+from gvseg_core.sinks.official.png_layout import PngLayout, distinct
 from gvseg_core.sinks.png import save_png
 from gvseg_core.sinks.settings import SinkSettings
 from gvseg_core.types import FrameResult, Sink, Vocabulary
@@ -39,7 +39,7 @@ class KittiStepPng(PngLayout):
     def fault(self, pixels: NDArray[Any], video: VideoFacts, vocabulary: Vocabulary) -> str:  # noqa: ARG002
         """A class that there is not."""
         known = {info.dataset_id for info in vocabulary.classes} | {VOID_CLASS}
-        strange = sorted(set(np.unique(pixels[..., 0]).tolist()) - known)
+        strange = sorted(set(distinct(pixels[..., 0])) - known)
         return f"class {strange[0]} in the red channel; wanted one of the set's, or {VOID_CLASS}" if strange else ""
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.sinks.base import Target
 from gvseg_core.sinks.official.layout import VideoFacts
-from gvseg_core.sinks.official.png_layout import PngLayout
+from gvseg_core.sinks.official.png_layout import PngLayout, distinct
 from gvseg_core.sinks.png import ObjectPng
 from gvseg_core.sinks.settings import SinkSettings
 from gvseg_core.types import FrameResult, Sink, Vocabulary
@@ -36,7 +35,7 @@ class DavisPng(PngLayout):
 
     def fault(self, pixels: NDArray[Any], video: VideoFacts, vocabulary: Vocabulary) -> str:  # noqa: ARG002
         """An object that was not given."""
-        return _stranger(np.unique(pixels).tolist(), video)
+        return _stranger(distinct(pixels), video)
 
 
 class YouTubeVosPng(DavisPng):

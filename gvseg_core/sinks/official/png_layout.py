@@ -116,6 +116,13 @@ class PngLayout(Layout):
         return [inside(root, f"{frame}.png").as_posix() for frame in video.frames]
 
 
+def distinct(labels: NDArray[Any]) -> list[int]:
+    """The values that occur in a map, ascending; labels come in runs, so that few pixels need to be sorted."""
+    flat = labels.ravel()
+    found: list[int] = np.unique(flat[np.flatnonzero(np.diff(flat, prepend=~flat[:1]))]).tolist()
+    return found
+
+
 def read_png(path: Path, size: Size, modes: Sequence[str]) -> NDArray[Any]:
     """The pixels of a PNG: (H, W) indices or grey, or (H, W, 3).
 

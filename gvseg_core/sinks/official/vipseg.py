@@ -27,7 +27,7 @@ from gvseg_core.sinks.official.layout import (
     read_json,
     write_whole,
 )
-from gvseg_core.sinks.official.png_layout import PngLayout
+from gvseg_core.sinks.official.png_layout import PngLayout, distinct
 from gvseg_core.sinks.panoptic import PanopticJson, PanopticPng
 from gvseg_core.sinks.settings import SinkSettings
 from gvseg_core.types import Answer, Sink, Vocabulary
@@ -81,7 +81,8 @@ class VipsegPng(PngLayout):
                 raise DataError(f"{FILE}: video {printable(video.name)} {found}; wanted {len(video.frames)} frames")
             where = f"{FILE}: video {printable(video.name)}, frame {place}"
             listed = _listed(records[place], categories, where)
-            seen = set(np.unique(pixels.astype(np.int64) @ [1, 256, 65536]).tolist()) - {0}
+            red, green, blue = (pixels[..., channel].astype(np.uint32) for channel in range(3))
+            seen = set(distinct(red | green << 8 | blue << 16)) - {0}
             if odd := sorted(seen ^ listed):
                 sides = ("the PNG", "the JSON") if odd[0] in seen else ("the JSON", "the PNG")
                 raise DataError(f"{where}: segment {odd[0]} is in {sides[0]} but not in {sides[1]} ({printable(path)})")

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from gvseg_core.errors import DataError, OutputError
 from gvseg_core.ops import rle
 from gvseg_core.sinks.official import LAYOUTS
+from gvseg_core.sinks.official.png_layout import distinct
 from gvseg_core.types import Answer
 from tests.conftest import shared
 from tests.core.sinks.official.cases import LENGTHS, all_facts, facts, finished, shown
@@ -194,3 +198,8 @@ def test_frames_on_which_nothing_was_found_are_background(tmp_path: Path) -> Non
     frames = [result(t) for t in range(3)]
     LAYOUTS["davis17"].write(tmp_path, Answer("ant", frames), facts("davis17", "ant"), VOCABULARY)
     assert all(not np.array(opened("davis17", tmp_path, "ant", t)).any() for t in range(3))
+
+
+@given(arrays.arrays(st.sampled_from([np.uint8, np.uint32]), st.tuples(st.integers(1, 6), st.integers(1, 6))))
+def test_the_values_of_a_map_are_all_found(labels: np.ndarray) -> None:
+    assert distinct(labels) == sorted(set(labels.ravel().tolist()))
