@@ -7,9 +7,9 @@ are, as `MapSegments`; masks are made of them only for whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, overload
 
 import numpy as np
@@ -20,6 +20,9 @@ from gvseg_core.types import FrameResult, Segment, Size
 
 Labels = NDArray[Any]
 Ints = NDArray[np.int64]
+
+Known = Mapping[int, tuple[int, int, bool]]
+"""Label → track id, class id, ignore."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,46 +61,59 @@ class MapSegments(Sequence[Segment]):
 
     Args:
         labels: (H, W) unsigned integers, row-major.
-        known: label → track id, class id, ignore; pixels of any other label belong to nobody. Labels that do not occur
-            may be listed.
+        known: what the labels mean, in the order in which the regions are to be; or what tells it of the labels that
+            occur, ascending. Pixels of any other label belong to nobody. Labels that do not occur may be listed.
         score: of every segment.
     """
 
-    def __init__(self, labels: Labels, known: Mapping[int, tuple[int, int, bool]], score: float = 1.0) -> None:
+    def __init__(self, labels: Labels, known: Known | Callable[[list[int]], Known], score: float = 1.0) -> None:
         self.labels = labels
         self._known = known
         self._score = score
 
     @cached_property
-    def regions(self) -> Regions:
-        """The same as runs; regions by ascending label, those without a pixel left out."""
+    def known(self) -> Known:
+        """Label → track id, class id, ignore."""
+        return self._known(self._occurring.tolist()) if callable(self._known) else self._known
+
+    @cached_property
+    def _starts(self) -> Ints:
+        """Where each run of one label begins, row-major."""
         flat = self.labels.ravel()
-        starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1)) if len(flat) else np.empty(0, int)
-        values, rows = np.unique(flat[starts], return_inverse=True)
-        told = [(*self._known[v], True) if v in self._known else (0, -1, False, False) for v in values.tolist()]
-        owned = np.array([known for *_, known in told], dtype=bool)
-        row_of = np.where(owned, np.cumsum(owned), 0)
-        kept = [(0, -1, False), *((t, c, i) for t, c, i, known in told if known)]
+        return np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1)) if len(flat) else np.empty(0, np.int64)
+
+    @cached_property
+    def _occurring(self) -> Labels:
+        """Every label that occurs, ascending."""
+        return np.unique(self.labels.ravel()[self._starts])
+
+    @cached_property
+    def regions(self) -> Regions:
+        """The same as runs; regions in the order of `known`, those without a pixel left out."""
+        occurring = self._occurring.tolist()
+        seen = set(occurring)
+        row_of = {label: row for row, label in enumerate((v for v in self.known if v in seen), start=1)}
+        rows = np.array([row_of.get(label, 0) for label in occurring], np.int64)
+        told = [(0, -1, False), *(self.known[label] for label in row_of)]
         h, w = self.labels.shape
         return Regions(
             (int(h), int(w)),
-            starts.astype(np.int64),
-            row_of[rows].astype(np.int64) if len(values) else np.empty(0, np.int64),
-            np.array([t for t, _, _ in kept], np.int64),
-            np.array([c for _, c, _ in kept], np.int64),
-            np.array([i for _, _, i in kept], np.bool_),
+            self._starts,
+            rows[np.searchsorted(self._occurring, self.labels.ravel()[self._starts])],
+            np.array([track_id for track_id, _, _ in told], np.int64),
+            np.array([class_id for _, class_id, _ in told], np.int64),
+            np.array([ignore for _, _, ignore in told], np.bool_),
         )
 
     @cached_property
     def _segments(self) -> tuple[Segment, ...]:
         found = rle.encode_labels(self.labels)
-        if 0 in self._known and (self.labels == 0).any():  # which `encode_labels` takes for nothing
-            found = {0: rle.encode(self.labels == 0), **found}
+        if 0 in self.known and (self.labels == 0).any():  # which `encode_labels` takes for nothing
+            found[0] = rle.encode(self.labels == 0)
         return tuple(
-            Segment(track_id, class_id, self._score, mask, ignore)
-            for label, mask in found.items()
-            if label in self._known
-            for track_id, class_id, ignore in [self._known[label]]
+            Segment(track_id, class_id, self._score, found[label], ignore)
+            for label, (track_id, class_id, ignore) in self.known.items()
+            if label in found
         )
 
     def __len__(self) -> int:
@@ -135,16 +151,33 @@ def regions_of(result: FrameResult) -> Regions:
     )
 
 
+def map_of(result: FrameResult) -> tuple[Labels, dict[int, int]]:
+    """A frame's objects as a map, as it came where it came as one; every pixel the one's with the best claim to it.
+
+    Returns:
+        (H, W) labels; and the label of each track, some of which may not occur. Any other label is nobody's.
+    """
+    segments = result.segments
+    if isinstance(segments, MapSegments):
+        return segments.labels, {track: label for label, (track, _, ignore) in segments.known.items() if not ignore}
+    _, h, w = result.frame.image.shape
+    label_of = {segment.track_id: label for label, segment in enumerate(segments, start=1)}
+    order = [segments[i] for i in by_claim(segments)]
+    masks, labels = [s.mask for s in order], [0 if s.ignore else label_of[s.track_id] for s in order]
+    return rle.paint(masks, labels, (int(h), int(w)), np.uint16), label_of
+
+
 def by_claim(segments: Sequence[Segment]) -> list[int]:
     """Places of segments in the order in which to paint them: who has the better claim to a pixel comes later."""
     return sorted(range(len(segments)), key=lambda i: (segments[i].score, -segments[i].track_id))
 
 
+@lru_cache(maxsize=1)  # every metric of a benchmark asks it of the same two frames
 def overlaps(one: Regions, other: Regions) -> Ints:
     """Pixels that each row of one frame shares with each row of another.
 
     Returns:
-        (N + 1, M + 1) counts; row and column 0 are nobody's.
+        (N + 1, M + 1) counts, read-only; row and column 0 are nobody's.
 
     Raises:
         ValueError: the frames differ in size.
@@ -152,11 +185,11 @@ def overlaps(one: Regions, other: Regions) -> Ints:
     if one.size != other.size:
         raise ValueError(f"frames of {one.size} and {other.size} have no pixels in common")
     num, others = len(one.track_ids), len(other.track_ids)
-    if not len(one.starts):
-        return np.zeros((num, others), np.int64)
-    starts = np.union1d(one.starts, other.starts)
-    lengths = np.diff(starts, append=one.size[0] * one.size[1])
-    mine = one.rows[np.searchsorted(one.starts, starts, side="right") - 1]
-    theirs = other.rows[np.searchsorted(other.starts, starts, side="right") - 1]
-    counts = np.bincount(mine * others + theirs, lengths, minlength=num * others)
-    return counts.astype(np.int64).reshape(num, others)
+    both = np.concatenate((one.starts, other.starts))
+    order = np.argsort(both, kind="stable")  # merges two sorted lists
+    passed = np.cumsum(order < len(one.starts))  # runs of `one` begun so far; the rest are runs of `other`
+    mine, theirs = one.rows[passed - 1], other.rows[np.arange(len(both)) - passed]
+    lengths = np.diff(both[order], append=one.size[0] * one.size[1])  # 0 where both begin at once: the second counts
+    counts = np.bincount(mine * others + theirs, lengths, minlength=num * others).astype(np.int64)
+    counts.flags.writeable = False
+    return counts.reshape(num, others)

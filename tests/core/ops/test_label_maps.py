@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gvseg_core.data.unseen import unseen_frame
 from gvseg_core.ops import rle
-from gvseg_core.ops.label_maps import MapSegments, overlaps, regions_of
+from gvseg_core.ops.label_maps import MapSegments, map_of, overlaps, regions_of
 from gvseg_core.types import FrameResult, Segment
 
 KNOWN = {1: (10, 0, False), 2: (20, 1, False), 3: (30, 1, True), 9: (90, 2, False)}
@@ -56,6 +56,16 @@ def test_overlaps_count_the_pixels_that_two_regions_share(data: st.DataObject) -
     assert overlaps(one, other).tolist() == slow
 
 
+@given(maps())
+def test_every_track_has_its_own_label_in_the_map_of_a_frame(labels: NDArray[np.uint8]) -> None:
+    result = from_map(labels)
+    for same in (result, FrameResult(result.frame, tuple(result.segments))):
+        found, label_of = map_of(same)
+        for label, (track_id, _, ignore) in KNOWN.items():
+            wanted = labels == label if not ignore else np.zeros_like(labels, bool)
+            assert np.array_equal(found == label_of.get(track_id, 99), wanted)
+
+
 def test_label_0_may_be_a_region_too() -> None:
     labels = np.array([[0, 0, 7]], np.uint8)
     segments = MapSegments(labels, {0: (1, 4, False), 7: (2, 5, False)})
@@ -74,3 +84,29 @@ def test_frames_of_different_size_have_no_overlap() -> None:
     one, other = (regions_of(FrameResult(unseen_frame(0, size), ())) for size in ((2, 3), (3, 2)))
     with pytest.raises(ValueError, match=r"\(2, 3\) and \(3, 2\)"):
         overlaps(one, other)
+
+
+def test_regions_come_in_the_order_in_which_they_are_listed_from_maps_and_masks_alike() -> None:
+    labels = np.array([[1, 2, 2, 3, 3, 3]], np.uint8)
+    result = FrameResult(unseen_frame(0, (1, 6)), MapSegments(labels, {label: KNOWN[label] for label in (3, 9, 1)}))
+    assert regions_of(result).track_ids.tolist() == [0, 30, 10]
+    assert regions_of(result).areas.tolist() == [2, 3, 1]
+    assert [segment.track_id for segment in result.segments] == [30, 10]
+
+
+def test_labels_may_be_told_once_it_is_known_which_occur() -> None:
+    asked = []
+
+    def tell(labels: list[int]) -> dict[int, tuple[int, int, bool]]:
+        asked.append(labels)
+        return {label: (label + 100, 0, False) for label in labels}
+
+    segments = MapSegments(np.array([[7, 0, 7, 300]], np.uint16), tell)
+    assert segments.regions.track_ids.tolist() == [0, 100, 107, 400]
+    assert [segment.track_id for segment in segments] == [100, 107, 400]
+    assert asked == [[0, 7, 300]]
+
+
+def test_a_frame_without_pixels_overlaps_nothing() -> None:
+    empty = regions_of(FrameResult(unseen_frame(0, (0, 5)), MapSegments(np.empty((0, 5), np.uint8), KNOWN)))
+    assert overlaps(empty, empty).tolist() == [[0]]
