@@ -85,7 +85,7 @@ class BurstJson(Layout):
         sequences = found.get("sequences") if isinstance(found, dict) else None
         if not isinstance(sequences, list) or not all(isinstance(one, dict) for one in sequences):
             raise DataError(f"{FILE}: wanted an object with the list sequences")
-        known = {(one.get("dataset"), one.get("seq_name")): one for one in sequences}
+        known = {(str(one.get("dataset")), str(one.get("seq_name"))): one for one in sequences}
         for video in videos:
             wanted = _sequence(video)
             sequence = known.get((wanted["dataset"], wanted["seq_name"]))

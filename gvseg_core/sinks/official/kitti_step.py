@@ -44,8 +44,10 @@ class KittiStepPng(PngLayout):
 
 
 class _StepPng(FolderSink):
-    """Raises:
-    OutputError: from `write`, for a track id above 65535.
+    """One RGB PNG per frame.
+
+    Raises:
+        OutputError: from `write`, for a track id above 65535.
     """
 
     def write(self, result: FrameResult) -> None:

@@ -45,8 +45,10 @@ class YouTubeVosPng(DavisPng):
 
 
 class _GivenObjects(ObjectPng):
-    """Raises:
-    DataError: from `write`, for an object that was not given.
+    """Object maps with the ids that were given.
+
+    Raises:
+        DataError: from `write`, for any other.
     """
 
     def __init__(self, target: Target, settings: SinkSettings, facts: VideoFacts) -> None:

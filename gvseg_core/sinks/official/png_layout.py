@@ -82,8 +82,10 @@ class PngLayout(Layout):
         return [name for video in videos for name in self._files(video)]
 
     def check_folders(self, folder: Path, videos: Sequence[VideoFacts]) -> None:
-        """Raises:
-        DataError: a video has no folder.
+        """See that every video has its folder.
+
+        Raises:
+            DataError: says how many have none, and names the first.
         """
         if missing := self._missing(folder, videos):
             raise DataError(f"{printable(folder / self.root)}: {missing}")

@@ -95,11 +95,10 @@ class VipsegPng(PngLayout):
 
 def _joined(parts: Iterator[bytes]) -> Iterator[bytes]:
     """The records of all videos as one file; a part is a file of one video."""
-    before = b'{"annotations":['
-    for part in parts:
-        yield before + to_json(json.loads(part)["annotations"][0])
-        before = b",\n"
-    yield b"]}\n" if before == b",\n" else before + b"]}\n"
+    yield b'{"annotations":['
+    for place, part in enumerate(parts):
+        yield (b",\n" if place else b"") + to_json(json.loads(part)["annotations"][0])
+    yield b"]}\n"
 
 
 def _by_video(found: Any) -> dict[str, list[Any]]:
@@ -121,6 +120,7 @@ def _listed(record: Any, categories: set[int], where: str) -> set[int]:
     if not isinstance(infos, list) or not all(isinstance(i, dict) and type(i.get("id")) is int for i in infos):
         raise DataError(f"{where}: wanted the list segments_info of objects with an id")
     for info in infos:
-        if info.get("category_id") not in categories:
-            raise DataError(f"{where}: category {printable(info.get('category_id'))} is no class of this set")
+        category = info.get("category_id")
+        if type(category) is not int or category not in categories:
+            raise DataError(f"{where}: category {printable(category)} is no class of this set")
     return {info["id"] for info in infos}

@@ -44,8 +44,10 @@ class VspwPng(PngLayout):
 
 
 class _WithoutVoid(ClassPng):
-    """Raises:
-    DataError: from `write`, where a pixel has no class.
+    """Class maps in which every pixel has a class.
+
+    Raises:
+        DataError: from `write`, where one has none.
     """
 
     def pixels(self, result: FrameResult) -> NDArray[Any]:

@@ -111,6 +111,7 @@ def first_frame(file: dict[str, Any]) -> dict[str, Any]:
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no list": (lambda file: file.pop("sequences"), r"predictions\.json: wanted an object with the list sequences"),
     "no video": (lambda file: file["sequences"].pop(), "video HACS/ant is missing"),
+    "no name": (lambda file: file["sequences"][1].update(seq_name=[]), "video HACS/ant is missing"),
     "id": (lambda file: file["sequences"][1].update(id=5), "video HACS/ant: id 5; wanted 13"),
     "lengths": (lambda file: file["sequences"][1]["segmentations"].pop(), "wanted as many segmentations as"),
     "frame": (

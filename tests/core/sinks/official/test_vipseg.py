@@ -79,6 +79,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "id": (lambda file: segments(file)[0].update(id="7"), "frame 0: wanted the list segments_info of objects with an"),
     "category": (lambda file: segments(file)[0].update(category_id=99), "frame 0: category 99 is no class of this set"),
+    "no category": (lambda file: segments(file)[0].update(category_id=[]), r"frame 0: category \[\] is no class"),
     "unlisted": (lambda file: segments(file).pop(), r"frame 0: segment \d+ is in the PNG but not in the JSON"),
     "unseen": (
         lambda file: segments(file).append({"id": 1, "category_id": 11}),
