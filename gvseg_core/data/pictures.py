@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from gvseg_core.errors import DataError, VideoError
 from gvseg_core.types import Exemplar, Frame, Size, VideoInfo
 from gvseg_core.video.picture import as_tensor
-from gvseg_core.video.stills import DEFAULT_RATE, read_picture
+from gvseg_core.video.stills import DEFAULT_RATE, picture_size, read_picture
+
+T = TypeVar("T")
 
 
 class PictureSource:
@@ -22,7 +25,7 @@ class PictureSource:
         paths: one a frame, at least one; a frame's index is its place here.
         rate: frames a second, where it is known.
         exemplars: what is given on which frame, by its index.
-        size: (H, W) that every picture must have; that of the first by default.
+        size: (H, W) that every picture must have; by default that of the first, as its header has it.
 
     Raises:
         DataError: a picture that is missing, unreadable or of another size.
@@ -43,7 +46,7 @@ class PictureSource:
         self.problems: list[str] = []
         self.info = VideoInfo(
             name=name,
-            size=size or self._read(0, None)[1],
+            size=size or _asked(picture_size, paths[0]),
             rate=rate,
             time_base=1 / rate,
             num_frames=len(paths),
@@ -53,7 +56,7 @@ class PictureSource:
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(len(self._paths)):
-            yield self._read(index, self.info.size)[0]
+            yield self.frame(index)
 
     def __enter__(self) -> PictureSource:
         return self
@@ -66,15 +69,17 @@ class PictureSource:
 
     def frame(self, index: int) -> Frame:
         """One frame by itself, as training draws them."""
-        return self._read(index, self.info.size)[0]
+        path, (height, width) = self._paths[index], self.info.size
+        picture = _asked(read_picture, path)
+        h, w, _ = picture.shape
+        if (h, w) != (height, width):
+            raise DataError(f"{path}: {w}×{h}, wanted {width}×{height} as the rest of its video")
+        return Frame(index, index / self._rate, as_tensor(picture), self._exemplars.get(index))
 
-    def _read(self, index: int, wanted: Size | None) -> tuple[Frame, Size]:
-        path = self._paths[index]
-        try:
-            picture = read_picture(path)
-        except VideoError as error:
-            raise DataError(str(error)) from None
-        size = picture.shape[0], picture.shape[1]
-        if wanted is not None and size != wanted:
-            raise DataError(f"{path}: {size[1]}×{size[0]}, wanted {wanted[1]}×{wanted[0]} as the rest of its video")
-        return Frame(index, index / self._rate, as_tensor(picture), self._exemplars.get(index)), size
+
+def _asked(read: Callable[[Path], T], path: Path) -> T:
+    """What a reader of pictures says of a set's file; what it cannot read is bad data."""
+    try:
+        return read(path)
+    except VideoError as error:
+        raise DataError(str(error)) from None

@@ -6,15 +6,16 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from gvseg_core.errors import UsageError, VideoError
-from gvseg_core.types import Frame, VideoInfo
+from gvseg_core.types import Frame, Size, VideoInfo
 from gvseg_core.video.container import MAX_PIXELS, MAX_SIDE, too_large
 from gvseg_core.video.inputs import Input, natural_key, pictures_among
 from gvseg_core.video.picture import Picture, as_tensor, letterboxed, on_black
@@ -125,12 +126,27 @@ def read_picture(path: Path, page: int = 0) -> Picture:
     Raises:
         VideoError: missing, unreadable, or larger than the limits of `container`.
     """
+    with _explained(path), _opened(path) as image:
+        image.seek(page)
+        return _rgb(ImageOps.exif_transpose(image))
+
+
+def picture_size(path: Path) -> Size:
+    """(H, W) that `read_picture` gives, read off the file's header: no pixel is decoded.
+
+    Raises:
+        VideoError: as there, so far as the header tells.
+    """
+    with _explained(path), _opened(path) as image:
+        width, height = image.size
+        return (width, height) if image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 else (height, width)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say in one line why a picture cannot be read."""
     try:
-        with _opened(path) as image:
-            if max(image.size) > MAX_SIDE or image.width * image.height > MAX_PIXELS:
-                raise VideoError(f"{path}: {too_large(image.height, image.width)}")
-            image.seek(page)
-            return _rgb(ImageOps.exif_transpose(image))
+        yield
     except VideoError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
@@ -138,10 +154,16 @@ def read_picture(path: Path, page: int = 0) -> Picture:
         raise VideoError(f"{path}: not a picture that can be read: {why}") from None
 
 
-def _opened(path: Path) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture whose header was read and is within the limits."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit of our own
-        return Image.open(path)
+        image = Image.open(path)
+    with image:
+        if max(image.size) > MAX_SIDE or image.width * image.height > MAX_PIXELS:
+            raise VideoError(f"{path}: {too_large(image.height, image.width)}")
+        yield image
 
 
 def _rgb(image: Image.Image) -> Picture:

@@ -12,7 +12,7 @@ from PIL import Image
 from gvseg_core.errors import UsageError, VideoError
 from gvseg_core.types import VideoSource
 from gvseg_core.video.source import open_video
-from gvseg_core.video.stills import read_picture
+from gvseg_core.video.stills import picture_size, read_picture
 from tests.core.video.making import SIZE, grey, pictures
 
 
@@ -150,3 +150,17 @@ def test_too_large_a_picture_is_refused_by_its_header(tmp_path: Path) -> None:
     Image.new("1", (10100, 10100)).save(tmp_path / "big.png")
     with pytest.raises(VideoError, match="100 million"):
         open_video(tmp_path / "big.png")
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_size_in_the_header_is_that_of_the_upright_picture(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    assert picture_size(tmp_path / "a.jpg") == read_picture(tmp_path / "a.jpg").shape[:2]
+
+
+def test_a_file_without_a_header_has_no_size(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(VideoError, match=r"a\.jpg: not a picture that can be read: it is empty"):
+        picture_size(tmp_path / "a.jpg")
