@@ -11,7 +11,7 @@ from functools import cached_property
 
 from gvseg_core.data.demo_cast import PAINTS, TOWER_DEPTH, Actor, Stage, make_cast
 from gvseg_core.data.demo_chance import Dice, Floats, swing
-from gvseg_core.data.demo_scenery import STUFF, paint_scenery
+from gvseg_core.data.demo_scenery import STUFF, Scenery, paint_scenery
 from gvseg_core.data.demo_shapes import SHAPES, TEXELS, Labels, Picture, draw, paper
 from gvseg_core.types import ClassInfo, Size, Vocabulary
 
@@ -41,6 +41,12 @@ class ObjectState:
     appearance: Floats  # (15,) unit vector; equal for look-alikes
 
 
+def landscape(size: Size, seed: int) -> Scenery:
+    """What the world of a seed plays in."""
+    stuff_labels = {c.name: i + 1 for i, c in enumerate(DEMO_VOCABULARY.classes) if not c.is_thing}
+    return paint_scenery(size, Dice(seed, 1), stuff_labels)
+
+
 class World:
     """A landscape and its cast.
 
@@ -49,13 +55,15 @@ class World:
         num_frames: the video's length; a short one has its events in quicker succession.
         num_objects: how many objects.
         seed: equal arguments give equal worlds.
+        scenery: a landscape of that size to play in, not the seed's own: painting one takes longer than 30 frames.
     """
 
-    def __init__(self, size: Size, num_frames: int, num_objects: int, seed: int) -> None:
-        stuff_labels = {c.name: i + 1 for i, c in enumerate(DEMO_VOCABULARY.classes) if not c.is_thing}
+    def __init__(
+        self, size: Size, num_frames: int, num_objects: int, seed: int, scenery: Scenery | None = None
+    ) -> None:
         self.size = size
         self.cycle = min(max(num_frames, MIN_CYCLE), MAX_CYCLE)
-        self.scenery = paint_scenery(size, Dice(seed, 1), stuff_labels)
+        self.scenery = scenery if scenery is not None else landscape(size, seed)
         self.cast = make_cast(Stage(size, self.scenery.tower_centre), num_objects, Dice(seed, 2))
         grain = Dice(seed, 3).array(TEXELS, TEXELS)
         self._sheets = {a.number: paper(a.pattern, a.color, grain) for a in self.cast}
