@@ -21,19 +21,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Ints = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
 Range = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
-Scales = Annotated[tuple[float, float], Field(strict=False)]
+Positive = Annotated[float, Field(gt=0)]
+Scales = Annotated[tuple[Positive, Positive], Field(strict=False)]
 
 
 class SourceSettings(Settings):
     """One set that clips are drawn from."""
 
-    benchmark: str  # whose layout, classes and protocol; a name of `--bench`, or one of `data.training`'s own layouts
+    benchmark: str  # a name of `--bench`, or coco, coco_panoptic, regions; auto: whatever is in the folder
     split: str = "train"
     weight: float = Field(default=1.0, gt=0)  # how often it is drawn, against the other sets
     task: TaskName | None = None  # what it teaches; the run's own by default
     vocabulary: str | None = None  # the class head it teaches; the set's own by default
     classes_as: str | None = None  # the vocabulary its classes are mapped to, by the field's tables ("ytvis21")
-    path: str | None = None  # below --data, or absolute; by default the set's name
+    path: str | None = None  # below --data, or absolute; by default the set's name. Of synth: its settings
+    pictures: str | None = None  # where the pictures of a COCO file are, below `path`, if not in a usual place
+    partial: bool = False  # only some objects have labels: fit for evs alone
+    objects: PositiveInt = 10  # that are given at once, at most; evs alone
 
 
 class AugmentSettings(Settings):
@@ -47,8 +51,17 @@ class AugmentSettings(Settings):
     flip: Share = 0.5
     scale: Scales = (1.0, 1.0)  # a factor on the short side drawn from this range, log-uniformly
     jitter: Share = 0.0  # of brightness, contrast and saturation: factors from 1 - jitter to 1 + jitter
-    rotation: float = Field(default=15.0, ge=0, le=180)  # degrees, of pseudo-videos
+    rotation: float = Field(default=15.0, ge=0, le=180)  # degrees to either side, of pseudo-videos
+    drift: Share = 0.0  # of its sides that a pseudo-video's view moves at most, to either side
+    zoom: Weight = 0.0  # a pseudo-video's view grows or shrinks by this share at most, from its mean
     copy_paste: Share = 0.0  # how often objects of another picture are pasted into a pseudo-video
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> AugmentSettings:
+        for name, (least, most) in (("crop_range", self.crop_range), ("scale", self.scale)):
+            if least > most:
+                raise ValueError(f"{name} is {least} to {most}, but the first is the smaller one")
+        return self
 
 
 class LossSettings(Settings):
