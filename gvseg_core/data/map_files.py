@@ -1,13 +1,15 @@
 """Label maps from PNG files, exact or not at all: each pixel is a number, as data sets and their results have it.
 
-FFmpeg decodes (through PyAV): on maps of 1280 × 720 it takes 0.7 ms for a palette and 2.6 ms for RGB, of which inflating
-is 0.6 and 1.4; Pillow takes 0.9 and 4.7, OpenCV 4.3 and 3.7. The header is looked at before a pixel is decoded, checksums
-are checked, and what could only be guessed at (JPEG, alpha, 2-bit grey) is refused.
+FFmpeg decodes (through PyAV): maps of 1280 × 720 take it 0.7 ms with a palette and 2.6 ms in RGB, of which inflating
+is 0.6 and 1.4; Pillow takes 0.9 and 4.7, OpenCV 4.3 and 3.7. The header is looked at before a pixel is decoded,
+checksums are checked, and what could only be guessed at (JPEG, alpha, 2-bit grey) is refused.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ MAX_PIXELS = 2**26  # 8192 × 8192; a small file can claim to be a huge picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"IEND\xae\x42\x60\x82"
+_HEADER = 33  # bytes of the signature and the first chunk
 _GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
 _KINDS = {_GREY: "grey", _RGB: "RGB", _PALETTE: "palette", 4: "grey with alpha", _RGBA: "RGB with alpha"}
 
@@ -79,30 +82,58 @@ def read_ids(path: Path, size: Size | None = None) -> NDArray[np.uint32]:
     return ids.astype(np.uint32, copy=False)
 
 
+def read_size(path: Path) -> Size:
+    """(H, W) of a PNG, by its header.
+
+    Raises:
+        DataError: missing, empty, cut short, no PNG or too large.
+    """
+    with _explained(path), path.open("rb") as file:
+        head = file.read(_HEADER)
+    width, height, _, _ = _header(path, head)
+    return height, width
+
+
 def _read(path: Path, size: Size | None) -> tuple[bytes, int, int]:
     """A file's bytes, colour type and bits, as its header has them."""
-    name = printable(path)
-    try:
+    with _explained(path):
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{name}: no such file; wanted a PNG of labels") from None
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror}; wanted a PNG of labels") from None
-    if not data:
-        raise DataError(f"{name}: an empty file; wanted a PNG of labels")
-    if not data.startswith(_SIGNATURE):
-        found = "a JPEG, which does not keep numbers" if data.startswith(b"\xff\xd8") else "not a PNG"
-        raise DataError(f"{name}: {found}; wanted a PNG of labels")
-    if len(data) < 33 or _END not in data[-64:]:
+    width, height, depth, kind = _header(path, data)
+    name = printable(path)
+    if _END not in data[-64:]:
         raise DataError(f"{name}: cut short: {len(data)} bytes and no end of a PNG; copy or make it again")
-    width, height, depth, kind = struct.unpack_from(">IIBB", data, 16)
-    if not 0 < width * height <= MAX_PIXELS:
-        raise DataError(f"{name}: {width}×{height} pixels; wanted 1 to {MAX_PIXELS}")
     if size is not None and (height, width) != size:
         raise DataError(f"{name}: {width}×{height}, wanted {size[1]}×{size[0]}")
     if kind not in _KINDS:
         raise DataError(f"{name}: a PNG of unknown kind {kind}; wanted a PNG of labels")
     return data, kind, depth
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say in one line why a file cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{printable(path)}: no such file; wanted a PNG of labels") from None
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}; wanted a PNG of labels") from None
+
+
+def _header(path: Path, data: bytes) -> tuple[int, int, int, int]:
+    """Width, height, bits and colour type."""
+    name = printable(path)
+    if not data:
+        raise DataError(f"{name}: an empty file; wanted a PNG of labels")
+    if not data.startswith(_SIGNATURE):
+        found = "a JPEG, which does not keep numbers" if data.startswith(b"\xff\xd8") else "not a PNG"
+        raise DataError(f"{name}: {found}; wanted a PNG of labels")
+    if len(data) < _HEADER:
+        raise DataError(f"{name}: cut short: {len(data)} bytes; copy or make it again")
+    width, height, depth, kind = struct.unpack_from(">IIBB", data, 16)
+    if not 0 < width * height <= MAX_PIXELS:
+        raise DataError(f"{name}: {width}×{height} pixels; wanted 1 to {MAX_PIXELS}")
+    return width, height, depth, kind
 
 
 def _decode(path: Path, data: bytes) -> av.VideoFrame:
