@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gvseg_core.errors import DataError
 from gvseg_core.ops import rle
-from gvseg_core.ops.rle_sets import areas, boxes, ious, well_formed
+from gvseg_core.ops.rle_sets import areas, boxes, ious, runs_of, well_formed
 from gvseg_core.types import Rle
 
 
@@ -39,6 +39,30 @@ def test_what_an_encoder_writes_is_well_formed(masks: NDArray[np.bool_]) -> None
     encoded = [rle.encode(mask) for mask in masks]
     assert well_formed([mask.counts for mask in encoded], encoded[0].size)
     assert not well_formed([mask.counts for mask in encoded], (encoded[0].size[0] + 1, encoded[0].size[1]))
+
+
+@given(sets())
+def test_runs_are_those_of_single_masks_laid_end_to_end(masks: NDArray[np.bool_]) -> None:
+    runs = runs_of([rle.encode(mask).counts for mask in masks], (masks.shape[1], masks.shape[2]))
+    assert runs is not None
+    painted = np.zeros(masks.size, bool)
+    for start, end in runs.bounds.tolist():
+        painted[start:end] = True
+    assert np.array_equal(painted, masks.transpose(0, 2, 1).ravel())  # columns first
+    assert runs.areas().tolist() == masks.sum((1, 2)).tolist()
+    assert (np.diff(runs.bounds.ravel()) >= 0).all()
+
+
+@given(st.lists(st.integers(0, rle.MAX_PIXELS // 5), min_size=1, max_size=5).filter(any))
+def test_counts_of_any_length_are_read(counts: list[int]) -> None:
+    mask = rle.from_coco({"size": [1, sum(counts)], "counts": counts})
+    runs = runs_of([mask.counts, mask.counts], mask.size)
+    assert runs is not None
+    assert runs.areas().tolist() == [sum(counts[1::2])] * 2
+
+
+def test_more_masks_are_measured_than_one_call_of_the_library_takes() -> None:
+    assert areas([rle.encode(np.ones((2, 3), bool))] * 600).tolist() == [6] * 600
 
 
 @given(sets(), st.data())
