@@ -125,7 +125,7 @@ class SynthVideo:
 
     def __iter__(self) -> Iterator[DemoFrame]:
         frames = cast("Iterator[DemoFrame]", iter(self._demo))
-        return _as_davis_has_them(frames) if self._task == "evs" else frames
+        return _FRAMES[self._task](frames)
 
     def close(self) -> None:
         """Nothing is open; here because every source can be closed."""
@@ -150,6 +150,20 @@ def _as_davis_has_them(frames: Iterator[DemoFrame]) -> Iterator[DemoFrame]:
             given=frozenset(range(1, num_given + 1)),
             exemplar=exemplar if num_given else None,
         )
+
+
+def _unguided(frames: Iterator[DemoFrame]) -> Iterator[DemoFrame]:
+    """The same frames; nothing is pointed at."""
+    for frame in frames:
+        yield replace(frame, exemplar=None)
+
+
+_FRAMES: dict[TaskName, Callable[[Iterator[DemoFrame]], Iterator[DemoFrame]]] = {
+    "vis": _unguided,
+    "vss": _unguided,
+    "vps": _unguided,
+    "evs": _as_davis_has_them,
+}
 
 
 class SynthTruth:
