@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gvseg_cli.console import Console, drop_stdout, occupy_closed_streams
+from gvseg_cli.eval import evaluate
 from gvseg_cli.predict import predict
 from gvseg_cli.signals import Interrupts
 from gvseg_core import __version__
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(predict)
+app.command("eval")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,6 +64,8 @@ def gvseg(
     gvseg predict clip.mp4 --task vis --model M     clip.vis.mp4, clip.vis.json
     gvseg predict clips/ -o out --task vss --model M     all clips of a folder
     gvseg predict demo --task vps --model M     no video at hand: a rendered one
+    gvseg eval --bench ovis --gt GT --results R     the official numbers, for files
+    gvseg eval --bench synth --task vis --model M     for a model; no data needed
 
     \b
     Exit codes: 0 done; 1 some inputs failed or were cut; 2 wrong command or

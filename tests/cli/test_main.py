@@ -22,6 +22,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["--help"], {*HEAVY, "pydantic", "yaml"}),
         (["--version"], {*HEAVY, "pydantic", "yaml"}),
         (["predict", "--help"], HEAVY),  # newer Typer checks a command's arguments with pydantic
+        (["eval", "--help"], HEAVY),
     ],
 )
 def test_help_and_version_load_nothing_heavy(words: list[str], unwanted: set[str]) -> None:
@@ -50,6 +51,19 @@ def test_help_names_every_option_of_the_contract(capsys: pytest.CaptureFixture[s
     --dtype --seed --labels --no-labels --alpha --color-by --no-audio -y --overwrite -n --skip-existing --on-error
     --dry-run --json --progress --offline -q -v --debug"""
     assert [flag for flag in promised.split() if flag not in shown] == []
+
+
+def test_help_of_eval_names_every_benchmark_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+    from gvseg_cli.eval_options import BENCH_NAMES
+    from gvseg_core.data.benchmarks import BENCHMARKS
+
+    assert sorted(BENCH_NAMES.split()) == sorted([*BENCHMARKS, "synth"])
+    main(["eval", "--help"])
+    shown = capsys.readouterr().out
+    promised = """--bench --data --split --model --save-results --submission --json --report --workers --task --gt
+    --results --exemplar-kind --conf --size --device --dtype --vocabulary --set --videos --offline --seed -y -q -v
+    --progress --debug"""
+    assert [word for word in (*promised.split(), *BENCHMARKS, "synth") if word not in shown] == []
 
 
 def test_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,141 @@
+"""`gvseg eval` as processes: several at once, interrupted, killed; the numbers are always the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import start
+
+SPEC = "videos=5,frames=8,size=64x48,objects=4"
+
+
+def words(task: str, model: Path | str, *more: str) -> list[str]:
+    return ["eval", "--bench", "synth", "--task", task, "--data", SPEC, "--model", str(model), *more]
+
+
+def ended(process: subprocess.Popen[bytes], code: int = 0) -> tuple[bytes, str]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, err.decode()
+    return out, err.decode()
+
+
+def torchrun(count: int, arguments: list[str], cwd: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    command = [*launcher, "-m", "gvseg_cli", *arguments]
+    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def numbers(folder: Path, name: str) -> dict[str, object]:
+    """All that --json says, but for where it came from."""
+    told = json.loads((folder / name).read_text())
+    return {key: told[key] for key in ("metrics", "details", "variants")}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every result in a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".gvseg-eval" not in path.parts
+    }
+
+
+def test_two_processes_of_torchrun_say_what_one_says(model: Path, tmp_path: Path) -> None:
+    more = ["--save-results", "one", "--json", "one.json"]
+    ended(start(*words("vps", model, *more), cwd=tmp_path))
+    more = ["--save-results", "two", "--json", "two.json", "--report", "page"]
+    out, err = ended(torchrun(2, words("vps", model, *more), tmp_path))
+    assert numbers(tmp_path, "two.json") == numbers(tmp_path, "one.json")
+    assert files(tmp_path / "two") == files(tmp_path / "one")
+    assert out.count(b"per cent") == 1, "the first process alone speaks"
+    assert "Traceback" not in err
+
+
+def test_an_error_of_several_processes_is_said_once(tmp_path: Path) -> None:
+    _, err = ended(torchrun(2, words("vps", "missing.safetensors"), tmp_path), code=1)
+    assert err.count("gvseg: error: ") == 1
+
+
+def test_several_workers_say_what_one_says(tmp_path: Path) -> None:
+    ended(start(*words("evs", "truth", "--save-results", "out"), cwd=tmp_path))
+    shutil.rmtree(tmp_path / "out" / "val_001002")  # not everything is perfect
+    score = ["eval", "--bench", "synth", "--task", "evs", "--gt", SPEC, "--results", "out"]
+    ended(start(*score, "--json", "one.json", cwd=tmp_path))
+    ended(start(*score, "--json", "three.json", "--workers", "3", cwd=tmp_path))
+    assert numbers(tmp_path, "three.json") == numbers(tmp_path, "one.json")
+
+
+def test_an_error_in_a_worker_is_the_commands_own(tmp_path: Path) -> None:
+    ended(start(*words("evs", "truth", "--save-results", "out"), cwd=tmp_path))
+    (tmp_path / "out" / "val_001002" / "00003.png").write_bytes(b"no picture")
+    score = ["eval", "--bench", "synth", "--task", "evs", "--gt", SPEC, "--results", "out", "--workers", "2"]
+    _, err = ended(start(*score, cwd=tmp_path), code=5)
+    assert err.count("error: ") == 1
+    assert "00003.png" in err
+
+
+def done_videos(folder: Path) -> int:
+    return len(list(folder.glob(".gvseg-eval/videos/*.npz")))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_run_that_was_ended_goes_on_and_says_what_an_unbroken_one_says(
+    number: signal.Signals, code: int, model: Path, tmp_path: Path
+) -> None:
+    arguments = words("vps", model, "--save-results", "out", "--json", "ended.json")
+    process = start(*arguments, cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while done_videos(tmp_path / "out") < 1 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = ended(process, code)
+    done = done_videos(tmp_path / "out")
+    assert 1 <= done < 5, "ended too late to tell"
+    assert not (tmp_path / "ended.json").exists()
+    if number != signal.SIGKILL:
+        assert f"interrupted: {done} of 5 videos are done; the same command goes on" in err
+
+    _, err = ended(start(*arguments, cwd=tmp_path))
+    assert f"{done} of 5 videos were done before" in err
+    ended(start(*words("vps", model, "--save-results", "whole", "--json", "whole.json"), cwd=tmp_path))
+    assert numbers(tmp_path, "ended.json") == numbers(tmp_path, "whole.json")
+    assert {k: v for k, v in files(tmp_path / "out").items() if "gvseg-part" not in k} == files(tmp_path / "whole")
+
+
+def test_a_signal_where_nothing_is_kept_ends_at_once(model: Path, tmp_path: Path) -> None:
+    endless = ["--bench", "synth", "--data", "videos=1,frames=100000,size=64x48", "--model", str(model)]
+    process = start("eval", *endless, "--progress", "json", cwd=tmp_path)
+    assert process.stderr is not None
+    while b'"progress"' not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = ended(process, 130)
+    assert err.splitlines()[-1] == "gvseg: interrupted; nothing was written"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scoring_files_loads_no_torch(tmp_path: Path) -> None:
+    """Start-up would cost more than scoring does."""
+    code = """
+import sys
+from gvseg_cli.main import main
+from gvseg_core.engine.benchmarks import SCORINGS
+from gvseg_core.data.benchmarks import BENCHMARKS, choose_benchmark
+import gvseg_core.engine.evaluate
+for name in BENCHMARKS:
+    SCORINGS[name].metrics(type("Truth", (), {"vocabulary": choose_benchmark(name).vocabulary}))
+heavy = {"torch", "cv2", "av", "rich.table"} & sys.modules.keys()
+sys.exit(f"loaded: {heavy}" if heavy else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
