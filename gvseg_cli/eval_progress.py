@@ -66,7 +66,8 @@ class EvalProgress:
         """Sum up what it took."""
         seconds = time.perf_counter() - self._start
         frames = f", {self.frames} frames, {self.frames / max(seconds, 1e-9):.3g} a second" if self.frames else ""
-        self.console.detail(f"{self.done - self.reused} videos in {clock(seconds)}{frames}")
+        done = self.done - self.reused
+        self.console.detail(f"{done} video{'s' * (done != 1)} in {clock(seconds)}{frames}")
 
     def _draw_now_and_then(self) -> None:
         now = time.perf_counter()

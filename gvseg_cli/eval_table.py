@@ -19,7 +19,8 @@ def show_table(evaluated: Evaluated, everything: bool) -> None:
         everything: all metrics, not only those that people look for.
     """
     head, *rows = table(evaluated, everything)
-    title = f"{evaluated.bench.benchmark.title}, {evaluated.num_videos} videos, in per cent"
+    videos = f"{evaluated.num_videos} video{'s' * (evaluated.num_videos != 1)}"
+    title = f"{evaluated.bench.benchmark.title}, {videos}, in per cent"
     if sys.stdout.isatty():
         _draw(title, head, rows)
     else:
@@ -31,14 +32,14 @@ def show_table(evaluated: Evaluated, everything: bool) -> None:
 def table(evaluated: Evaluated, everything: bool) -> list[list[str]]:
     """The head and a row for each metric; a column of published numbers where there are any of these metrics."""
     assert evaluated.scores is not None, "there is nothing to show"
-    values, scoring = evaluated.scores.metrics, evaluated.bench.scoring
-    keys = [key for key in scoring.headline if key in values]
+    values = evaluated.scores.metrics
+    keys = [key for key in evaluated.bench.scoring.headline if key in values]
     keys += [key for key in values if everything and key not in keys]
-    beside = any(key in scoring.published for key in keys)
+    beside = any(key in evaluated.published for key in keys)
     rows = [["metric", "result", *[PUBLISHED] * beside]]
     for key in keys:
         scale = 1 if evaluated.bench.in_percent(key) else 100
-        published = scoring.published.get(key)
+        published = evaluated.published.get(key)
         row = [key, _number(values[key] * scale)]
         rows.append([*row, NONE if published is None else _number(published * scale)] if beside else row)
     return rows

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.benchmarks import BENCHMARKS, choose_benchmark
-from gvseg_core.data.synth import LIKE, synth
+from gvseg_core.data.synth import VOCABULARIES, synth
 from gvseg_core.errors import UsageError
 from gvseg_core.registry import choose
 from gvseg_core.types import Metric, TaskName, Truth
@@ -61,7 +61,7 @@ def choose_bench(name: str, task: TaskName | None = None) -> Bench:
     """
     choose("benchmark", {**BENCHMARKS, "synth": ""}, name)
     if name == "synth":
-        own = choose("task", {known: known for known in LIKE}, task or "vps")
+        own = choose("task", {known: known for known in VOCABULARIES}, task or "vps")
         return Bench(synth(own), SCORINGS[f"synth_{own}"], f"synth_{own}")
     benchmark = choose_benchmark(name)
     if task not in {None, benchmark.task}:
@@ -92,13 +92,14 @@ def _vipseg(truth: Truth) -> Metrics:
     from gvseg_core.metrics.stq import Stq
     from gvseg_core.metrics.vpq import Vpq
 
-    return Vpq(truth.vocabulary), Stq(truth.vocabulary)
+    return Vpq(truth.vocabulary), Stq(truth.vocabulary, "vipseg")
 
 
 def _kitti_step(truth: Truth) -> Metrics:
     from gvseg_core.metrics.stq import Stq
+    from gvseg_core.metrics.vpq import StepVpq
 
-    return (Stq(truth.vocabulary),)
+    return Stq(truth.vocabulary, "kitti_step"), StepVpq(truth.vocabulary)
 
 
 def _davis(truth: Truth) -> Metrics:  # noqa: ARG001

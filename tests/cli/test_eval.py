@@ -140,7 +140,7 @@ def test_results_of_other_settings_are_not_mixed(gvseg: Run, tmp_path: Path) -> 
         ("eval davis17", "a benchmark is named by --bench davis17"),
         ("eval clip.mp4 --bench synth", "a single video is for gvseg predict"),
         ("eval --bench synht --model truth", "did you mean 'synth'"),
-        ("eval --bench synth --task vsi --model truth", "did you mean 'vis'"),
+        ("eval --bench synth --task vsi --model truth", "task: input should be 'vis', 'vss', 'vps' or 'evs'"),
         ("eval --bench ovis --task vps --gt a --results b", "--bench ovis is vis, not vps"),
         ("eval --bench synth --model truth --conf 0.5", "--conf has no effect on --model truth"),
         ("eval --bench synth --model MODEL --task vss --conf 0.5", "--conf has no effect on --task vss"),
@@ -167,7 +167,7 @@ def test_a_model_of_other_classes_is_refused(gvseg: Run, tmp_path: Path, model: 
     write_checkpoint(tmp_path / "other.safetensors", named)
     done = gvseg(*synth("vps", "other.safetensors"))
     assert (done.code, len(done.errors)) == (5, 1), done.err
-    assert "classes (demo: wall, ceiling, door …) are none of the 15 of demo (disc, ring, crescent …)" in done.err
+    assert "classes (demo: door, ladder, window …) are none of the 15 of demo (disc, ring, crescent …)" in done.err
 
 
 def test_progress_can_be_read_by_programs(gvseg: Run) -> None:

@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from gvseg_core.engine.benchmarks import Bench, choose_bench
-from gvseg_core.engine.evaluation.outcome import Evaluated, chosen
+from gvseg_core.engine.evaluation.outcome import Evaluated, chosen, comparable
 from gvseg_core.engine.evaluation.scoring import Kept, score_video, total
 from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.engine.evaluation.team import Team
@@ -82,6 +82,7 @@ def evaluate_files(settings: EvalSettings, bench: Bench, team: Team, watcher: Wa
         num_videos=len(videos),
         num_done=len(videos),
         notes=(*scorer.truth.notes, *scorer.results.notes),
+        published=comparable(bench, scorer.truth.vocabulary, settings),
         info={"gt": str(settings.gt), "results": str(settings.results)},
     )
     if settings.report is None or not team.is_first:

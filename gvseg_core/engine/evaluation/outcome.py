@@ -11,9 +11,11 @@ from typing import Any
 
 from gvseg_core import __version__
 from gvseg_core.engine.benchmarks import Bench
+from gvseg_core.engine.evaluation.classes import plain
+from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.files import PartFile, writing
 from gvseg_core.registry import choose
-from gvseg_core.types import Scores
+from gvseg_core.types import Scores, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Evaluated:
     hidden: str = ""  # why there are no scores, and where to get them
     notes: Sequence[str] = ()  # one line each: what was understood, is missing, or left out
     outputs: Sequence[Path] = ()  # written, whole
+    published: Mapping[str, float] = field(default_factory=dict)  # GvSEG R-50, where it can be compared
     info: Mapping[str, Any] = field(default_factory=dict)  # where the numbers come from, fit for JSON
 
     @property
@@ -44,7 +47,7 @@ class Evaluated:
             "metrics": scores.metrics,
             "details": scores.details,
             "variants": scores.variants,
-            "published": self.bench.scoring.published,
+            "published": self.published,
             "info": {"gvseg": __version__, "videos": self.num_videos, **self.info, "notes": list(self.notes)},
         }
         if self.hidden:
@@ -60,6 +63,13 @@ class Evaluated:
         with PartFile(path, overwrite) as part, writing(path):
             part.path.write_text(self.as_json() + "\n", encoding="ascii")
         return replace(self, outputs=(*self.outputs, path))
+
+
+def comparable(bench: Bench, vocabulary: Vocabulary, settings: EvalSettings) -> Mapping[str, float]:
+    """The published numbers; none beside a part of the videos, or a set of one's own in the same layout."""
+    names, usual = ({plain(info.name) for info in v.classes} for v in (vocabulary, bench.benchmark.vocabulary))
+    split = settings.split in {None, bench.benchmark.splits[0]}
+    return bench.scoring.published if split and names == usual and not settings.videos else {}
 
 
 def chosen(videos: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:

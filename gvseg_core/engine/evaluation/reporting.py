@@ -53,7 +53,7 @@ def write_page(
             bench.benchmark.task,
             headline=[key for key in bench.scoring.headline if key in evaluated.scores.metrics],
             percent=[key for key in evaluated.scores.metrics if bench.in_percent(key)],
-            published=bench.scoring.published,
+            published=evaluated.published,
             published_by="GvSEG R-50, published",
             per_video=per_video,
             scenes=list(_worst(per_video, look)),

@@ -13,7 +13,7 @@ from gvseg_core import __version__
 from gvseg_core.engine.benchmarks import Bench
 from gvseg_core.engine.evaluation.ledger import Entry, Ledger
 from gvseg_core.engine.evaluation.model import Runner, load_for
-from gvseg_core.engine.evaluation.outcome import Evaluated, chosen
+from gvseg_core.engine.evaluation.outcome import Evaluated, chosen, comparable
 from gvseg_core.engine.evaluation.reporting import by_video, look_at_footage, write_page
 from gvseg_core.engine.evaluation.run import Work
 from gvseg_core.engine.evaluation.scoring import total
@@ -63,7 +63,15 @@ def evaluate_model(
         shares = team.everyone(team.agree(lambda: work.do(team.share(videos), watcher, stopped)))
         entries = {video: entry for share in shares for video, entry in share.items()}
         info = {"split": split, **segmenter.provenance, "settings": _said(settings)}
-        evaluated = Evaluated(bench, None, len(videos), len(entries), hidden=footage.hidden, info=info)
+        evaluated = Evaluated(
+            bench,
+            None,
+            num_videos=len(videos),
+            num_done=len(entries),
+            hidden=footage.hidden,
+            published=comparable(bench, footage.vocabulary, settings),
+            info=info,
+        )
         if not evaluated.is_whole or not team.is_first:
             return evaluated
         return _finished(evaluated, settings, footage, {video: entries[video] for video in videos}, folder, runner)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from gvseg_core.data.demo import DemoFrame
-from gvseg_core.data.synth import FIRST_SEED, LIKE, SynthSettings, parse_synth, synth
+from gvseg_core.data.synth import VOCABULARIES, synth
+from gvseg_core.data.synth_videos import FIRST_SEED, SynthSettings, parse_synth
 from gvseg_core.errors import UsageError
 from gvseg_core.ops import rle
 from gvseg_core.types import TaskName
 
 SPEC = Path("videos=2,frames=6,size=48x32,objects=5")
-TASKS: list[TaskName] = list(LIKE)
+TASKS: list[TaskName] = list(VOCABULARIES)
 
 
 def test_settings_have_defaults_and_are_read_by_name() -> None:

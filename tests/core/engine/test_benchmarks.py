@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from gvseg_core.data.benchmarks import BENCHMARKS
-from gvseg_core.data.synth import LIKE
+from gvseg_core.data.synth import VOCABULARIES
 from gvseg_core.engine.benchmarks import SCORINGS, Bench, choose_bench
 from gvseg_core.errors import UsageError
 from gvseg_core.sinks.official import LAYOUTS
 
-BENCHES = [*BENCHMARKS, *(f"synth_{task}" for task in LIKE)]
+BENCHES = [*BENCHMARKS, *(f"synth_{task}" for task in VOCABULARIES)]
 
 
 def bench_of(name: str) -> Bench:

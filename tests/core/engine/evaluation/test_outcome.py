@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gvseg_core.engine.benchmarks import choose_bench
-from gvseg_core.engine.evaluation.outcome import Evaluated, chosen
+from gvseg_core.engine.evaluation.outcome import Evaluated, chosen, comparable
+from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.errors import OutputError, UsageError
 from gvseg_core.types import Scores
 
@@ -39,6 +41,16 @@ def test_a_file_of_it_is_an_output_and_is_not_overwritten_unasked(tmp_path: Path
     assert json.loads((tmp_path / "scores.json").read_text()) == json.loads(DONE.as_json())
     with pytest.raises(OutputError):
         DONE.with_json(tmp_path / "scores.json", overwrite=False)
+
+
+def test_published_numbers_stand_beside_the_same_classes_videos_and_split_alone() -> None:
+    bench = choose_bench("vspw")
+    usual = bench.benchmark.vocabulary
+    settings = EvalSettings(bench="vspw")
+    assert comparable(bench, usual, settings) == {"mIoU": 0.445}
+    assert comparable(bench, replace(usual, classes=usual.classes[:11]), settings) == {}
+    assert comparable(bench, usual, settings.model_copy(update={"videos": ("one",)})) == {}
+    assert comparable(bench, usual, settings.model_copy(update={"split": "train"})) == {}
 
 
 def test_videos_are_chosen_by_name_and_keep_their_order() -> None:
