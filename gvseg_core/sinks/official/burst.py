@@ -3,9 +3,9 @@
 As Ali2500/BURST-benchmark reads it (ANNOTATION_FORMAT.md; burstapi/eval/run.py): `sequences`, each with
 `track_category_ids` and with `segmentations`, one mapping of track id → {rle, score, is_gt} per path of
 `annotated_image_paths`; a mask that is empty is left out, since it would count as a detection. A sequence repeats what
-the ground truth says of it: that is `VideoFacts.details["sequence"]`, any of width, height, id, dataset, seq_name, fps,
-all_image_paths, annotated_image_paths, neg_category_ids, not_exhaustive_category_ids and, where exemplars are given,
-track_category_ids; `details["split"]` is the split.
+the ground truth says of it: that is `VideoFacts.details["sequence"]`, with dataset and seq_name, and any of width,
+height, id, fps, all_image_paths, annotated_image_paths, neg_category_ids, not_exhaustive_category_ids and, where
+exemplars are given, track_category_ids. `details["split"]` is the split, if it has a name.
 
 With exemplars, track ids are those that were given. A detection whose class is not that of its track has a
 `category_id` of its own.
@@ -56,6 +56,8 @@ class BurstJson(Layout):
             frame = {}
             for segment in result.segments:
                 _check_given(segment.track_id, video, printable(video.name))
+                if not rle.area(segment.mask):  # somebody else's results may have written it out
+                    continue
                 found = {"rle": segment.mask.counts.decode("ascii"), "score": segment.score, "is_gt": False}
                 if classes.setdefault(segment.track_id, segment.class_id) != segment.class_id:
                     found["category_id"] = numbers[segment.class_id]
@@ -101,18 +103,9 @@ class BurstJson(Layout):
 
 def _sequence(video: VideoFacts) -> dict[str, Any]:
     """What is said of a video besides its masks."""
-    dataset, _, name = video.name.rpartition("/")
-    own = {
-        "width": video.size[1],
-        "height": video.size[0],
-        "id": video.number,
-        "dataset": dataset,
-        "seq_name": name,
-        "annotated_image_paths": [f"{frame}.jpg" for frame in video.frames],
-        "neg_category_ids": [],
-        "not_exhaustive_category_ids": [],
-    }
-    return own | {key: value for key, value in video.details.get("sequence", {}).items() if key != "segmentations"}
+    said = {key: value for key, value in video.details["sequence"].items() if key != "segmentations"}
+    paths = [f"{frame}.jpg" for frame in video.frames]
+    return {"id": video.number, "height": video.size[0], "width": video.size[1], "annotated_image_paths": paths} | said
 
 
 def _joined(parts: Iterator[bytes], videos: Sequence[VideoFacts], vocabulary: Vocabulary) -> Iterator[bytes]:
@@ -120,8 +113,9 @@ def _joined(parts: Iterator[bytes], videos: Sequence[VideoFacts], vocabulary: Vo
     for place, part in enumerate(parts):
         yield (b",\n" if place else b"") + part
     categories = [{"id": info.dataset_id, "name": info.name} for info in vocabulary.classes]
-    split = next((video.details["split"] for video in videos if "split" in video.details), "val")
-    yield b'],\n"categories":' + to_json(categories) + b',"split":' + to_json(split) + b"}\n"
+    yield b'],\n"categories":' + to_json(categories)
+    split = next((video.details["split"] for video in videos if video.details.get("split")), "")
+    yield (b',"split":' + to_json(split) if split else b"") + b"}\n"
 
 
 def _check_given(track_id: int, video: VideoFacts, where: str) -> None:

@@ -31,11 +31,14 @@ LENGTHS = {"zebra": 4, "ant": 3}  # in the benchmark's order, which is not the a
 def facts(name: str, video: str) -> VideoFacts:
     """What is known of a video; its frames are numbered in fives, as YouTube-VOS does."""
     return VideoFacts(
-        f"HACS/{video}" if name.startswith("burst") else video,
+        f"val-HACS-{video}" if name.startswith("burst") else video,
         SIZE,
         tuple(f"{5 * t:05d}" for t in range(LENGTHS[video])),
         number=10 + LENGTHS[video],
         object_ids=frozenset({3, 7, 9}) if TASKS[name] == "evs" else None,
+        details={"sequence": {"dataset": "HACS", "seq_name": video}, "split": "val"}
+        if name.startswith("burst")
+        else {},
     )
 
 

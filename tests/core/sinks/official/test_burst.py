@@ -96,9 +96,16 @@ def test_a_detection_of_another_class_than_its_tracks_has_a_category_of_its_own(
     assert [one["score"] for one in found] == [0.5, 0.625, 0.75]
 
 
+def test_an_empty_mask_is_left_out_since_it_would_count_as_a_detection(tmp_path: Path) -> None:
+    masks = [box_mask(0, 0, 9, 9), box_mask(0, 0, 0, 0), box_mask(0, 0, 9, 9)]
+    frames = [result(t, [segment(3, 0, mask)]) for t, mask in enumerate(masks)]
+    (sequence,) = write_ant(tmp_path, "burst", Answer("ant", frames))["sequences"]
+    assert [list(frame) for frame in sequence["segmentations"]] == [["3"], [], ["3"]]
+
+
 def test_an_object_that_was_not_given_is_refused(tmp_path: Path) -> None:
     frames = [result(t, [segment(5, 0, box_mask(0, 0, 9, 9))]) for t in range(3)]
-    with pytest.raises(DataError, match="HACS/ant: object 5 was not given; wanted 3, 7, 9"):
+    with pytest.raises(DataError, match="val-HACS-ant: object 5 was not given; wanted 3, 7, 9"):
         LAYOUT.write(tmp_path, Answer("ant", frames), facts("burst", "ant"), VOCABULARY)
     LAYOUTS["burst_open_world"].write(tmp_path, Answer("ant", frames), facts("burst_open_world", "ant"), VOCABULARY)
 
@@ -110,9 +117,9 @@ def first_frame(file: dict[str, Any]) -> dict[str, Any]:
 
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no list": (lambda file: file.pop("sequences"), r"predictions\.json: wanted an object with the list sequences"),
-    "no video": (lambda file: file["sequences"].pop(), "video HACS/ant is missing"),
-    "no name": (lambda file: file["sequences"][1].update(seq_name=[]), "video HACS/ant is missing"),
-    "id": (lambda file: file["sequences"][1].update(id=5), "video HACS/ant: id 5; wanted 13"),
+    "no video": (lambda file: file["sequences"].pop(), "video val-HACS-ant is missing"),
+    "no name": (lambda file: file["sequences"][1].update(seq_name=[]), "video val-HACS-ant is missing"),
+    "id": (lambda file: file["sequences"][1].update(id=5), "video val-HACS-ant: id 5; wanted 13"),
     "lengths": (lambda file: file["sequences"][1]["segmentations"].pop(), "wanted as many segmentations as"),
     "frame": (
         lambda file: file["sequences"][1]["annotated_image_paths"].__setitem__(1, "x.jpg"),
