@@ -121,7 +121,7 @@ class ClassQueries(nn.Module):
 
         Args:
             vocabulary: whose classes these are.
-            means: (K, C) mean features of each class, as `class_means` makes them (over all processes).
+            means: (K, C) mean features of each class, as `class_means` makes them (of all processes' sums together).
             present: (K,) bool: the classes that the batch shows.
         """
         known = self._known(vocabulary)
@@ -209,8 +209,10 @@ def exemplar_features(features: Features, weights: Tensor, frame: int = 0) -> Te
     return weights.flatten(1).to(level.dtype) @ level.flatten(1).T
 
 
-def class_means(features: Features, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Mean features of each class that a batch of clips shows.
+def class_sums(features: Features, labels: Tensor, num_classes: int) -> Tensor:
+    """Sums of the features of each class that a batch of clips shows, and how many cells they are of.
+
+    They may be added up, over the parts of a step and over processes, before they become means.
 
     Args:
         features: of B clips.
@@ -218,16 +220,20 @@ def class_means(features: Features, labels: Tensor, num_classes: int) -> tuple[T
         num_classes: K.
 
     Returns:
-        (K, C) float32 means, 0 where the class is absent, and (K,) bool: the classes present. No gradient.
+        (K, C + 1) float32; the last column counts. No gradient.
     """
     level = features.multi_scale[_FINEST].detach().float()
     small = F.interpolate(labels.float(), level.shape[-2:], mode="nearest-exact").long().flatten()
-    cells = level.permute(0, 1, 3, 4, 2).flatten(0, 3)
-    known = (small >= 0) & (small < num_classes)
-    small, cells = small[known], cells[known]
-    total = cells.new_zeros(num_classes, cells.shape[1]).index_add_(0, small, cells)
-    count = torch.bincount(small, minlength=num_classes)
-    return total / count.clamp(min=1)[:, None], count > 0
+    cells = F.pad(level.permute(0, 1, 3, 4, 2).flatten(0, 3), (0, 1), value=1.0)
+    # What is left out goes into one more row: choosing the others would make the device wait.
+    row = torch.where((small >= 0) & (small < num_classes), small, num_classes)
+    return cells.new_zeros(num_classes + 1, cells.shape[1]).index_add_(0, row, cells)[:-1]
+
+
+def class_means(sums: Tensor) -> tuple[Tensor, Tensor]:
+    """`class_sums` → (K, C) means, 0 where the class is absent, and (K,) bool: the classes present."""
+    total, count = sums[:, :-1], sums[:, -1:]
+    return total / count.clamp(min=1), count[:, 0] > 0
 
 
 def _projection(pixel_dim: int, dim: int) -> nn.Sequential:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gvseg_core.errors import UsageError
-from gvseg_core.model.queries import class_means, exemplar_features
+from gvseg_core.model.queries import class_means, class_sums, exemplar_features
 from gvseg_core.ops.positions import picture_code
 from gvseg_core.types import Features, Queries
 
@@ -94,13 +94,24 @@ def test_class_means_are_the_means_of_the_cells_of_a_class():
     labels[0, 1, :, :48] = 1
     labels[1, 0, 32:] = 1
     labels[1, 0, :32] = 2
-    means, present = class_means(features, labels, 4)
+    means, present = class_means(class_sums(features, labels, 4))
     level = features.multi_scale[-1]
     cells = torch.cat([level[0, 1, :, :, :6].flatten(1), level[1, 0, :, 4:].flatten(1)], dim=1)
     torch.testing.assert_close(means[1], cells.mean(1))
     torch.testing.assert_close(means[2], level[1, 0, :, :4].flatten(1).mean(1))
     assert present.tolist() == [False, True, True, False]
     assert means[0].abs().sum() == 0
+
+
+def test_class_means_of_parts_added_up_are_those_of_the_whole_batch():
+    features, labels = painted(batch=3, frames=2), torch.randint(-1, 5, (3, 2, *SIZE))
+    parts = [
+        class_sums(Features((features.multi_scale[-1][part],), features.mask_features[part]), labels[part], 4)
+        for part in (slice(0, 1), slice(1, 3))
+    ]
+    means, present = class_means(parts[0] + parts[1])
+    torch.testing.assert_close(means, class_means(class_sums(features, labels, 4))[0])
+    assert present.all()
 
 
 def test_panoptic_queries_are_things_then_stuff(build):
