@@ -7,6 +7,7 @@ Names (in the set's own spelling) and numbers: the set's own `categories`; colou
 from __future__ import annotations
 
 from gvseg_core.data.classes import parse_classes
+from gvseg_core.data.video_benchmark import video_benchmark
 from gvseg_core.types import Vocabulary
 
 TABLE = """
@@ -38,3 +39,13 @@ TABLE = """
 """
 
 OVIS = Vocabulary("ovis", parse_classes(TABLE))
+
+BENCHMARK = video_benchmark(
+    "ovis",
+    "OVIS",
+    OVIS,
+    server="send a ZIP of results.json to CodaLab competition 5857",
+    short_side={"resnet": 720, "swin": 720},
+    per_video=20,
+    home=("ovis", "OVIS"),
+)

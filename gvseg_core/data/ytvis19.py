@@ -7,6 +7,7 @@ Names and numbers: the set's own `categories`; colours: those of Mask2Former-VIS
 from __future__ import annotations
 
 from gvseg_core.data.classes import parse_classes
+from gvseg_core.data.video_benchmark import video_benchmark
 from gvseg_core.types import Vocabulary
 
 TABLE = """
@@ -53,3 +54,13 @@ TABLE = """
 """
 
 YTVIS19 = Vocabulary("ytvis19", parse_classes(TABLE))
+
+BENCHMARK = video_benchmark(
+    "ytvis19",
+    "YouTube-VIS 2019",
+    YTVIS19,
+    server="CodaLab competition 7682 scored a ZIP of results.json, and is closed",
+    short_side={"resnet": 360, "swin": 480},
+    per_video=10,
+    home=("ytvis_2019", "YouTube-VIS-2019"),
+)

@@ -100,6 +100,12 @@ def encode_labels(labels: Tensor | Array) -> dict[int, Rle]:
     return found
 
 
+def from_bounds(bounds: Ints, size: Size) -> Rle:
+    """One mask of starts and ends, in turn, as column-major positions; runs ascend, but may be empty or meet."""
+    runs = bounds.reshape(-1, 2)
+    return _from_bounds(_joined(runs[runs[:, 0] < runs[:, 1]].ravel()), size)
+
+
 def _array(mask: Tensor | Array) -> Array:
     return mask if isinstance(mask, np.ndarray) else mask.detach().cpu().numpy()
 
