@@ -9,8 +9,11 @@ import torch
 
 from gvseg_core.config import InputSettings
 from gvseg_core.model.network import Network
+from gvseg_core.ops.allocator import give_back_freed_memory
 from gvseg_core.ops.resize import prepare
 from gvseg_core.types import Clip, Frame, FrameResult, Prediction, Proposals, Task, Tracker
+
+_HELD = 100 * 2**20  # bytes of freed memory that may lie between clips before they are given back
 
 NOT_FINITE = "the network's answer is not finite, in float32 either"
 
@@ -58,6 +61,7 @@ class Segmenter:
         for clip in clips:
             yield from self._results(clip, tracker)
             del clip  # or it would still be there while the next one is made
+            give_back_freed_memory(beyond=_HELD)
 
     def _results(self, clip: Clip, tracker: Tracker) -> Iterator[FrameResult]:
         if not self.task.wants(clip, tracker):

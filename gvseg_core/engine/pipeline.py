@@ -72,7 +72,7 @@ def segment_video(
         BrokenPipeError: nobody reads the stream that a sink writes to.
     """
     tracker = segmenter.task.tracker()
-    feed = _Feed(prefetch(stages.timed("decode", segmenter.clips(frames))), stopped)
+    feed = _Feed(prefetch(stages.timed("decode", segmenter.clips(frames)), depth=1), stopped)
     # The time that the network waits for clips is not the network's.
     results = prefetch(stages.timed("model", segmenter.segment(stages.timed("model", feed, sign=-1), tracker)))
     num_frames = num_undecided = 0

@@ -38,6 +38,7 @@ def deformable_attention(value: Tensor, sizes: Sequence[Size], places: Tensor, l
     _, _, heads, d = value.shape
     line = _line(sizes)
     far, first = _steps(tuple(sizes), heads, logits.shape[-1], value.device)
+    out = None if torch.is_grad_enabled() else value.new_empty(b, q, heads * d)
     outs = []
     for image in range(b):
         table = _bordered(value[image], sizes).view(-1, d)
@@ -61,8 +62,12 @@ def deformable_attention(value: Tensor, sizes: Sequence[Size], places: Tensor, l
                 )
                 for step, weights in zip((0, 1, line, line + 1), (*above, *below), strict=True)
             ]
-            outs.append((sums[0].add_(sums[1]).add_(sums[2]).add_(sums[3])).view(-1, heads * d))
-    return torch.cat(outs).view(b, q, heads * d)
+            seen = (sums[0].add_(sums[1]).add_(sums[2]).add_(sums[3])).view(-1, heads * d)
+            if out is None:
+                outs.append(seen)
+            else:
+                out[image, part] = seen
+    return torch.cat(outs).view(b, q, heads * d) if out is None else out
 
 
 def deformable_attention_by_grid(value: Tensor, sizes: Sequence[Size], places: Tensor, logits: Tensor) -> Tensor:

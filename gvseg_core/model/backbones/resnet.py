@@ -35,8 +35,8 @@ class ResNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → four times (B, C, h, w)."""
-        x = conv_norm(pixels, self.conv1, self.bn1, "relu")
-        x2 = self.layer1(F.max_pool2d(x, 3, 2, 1))
+        x = F.max_pool2d(conv_norm(pixels, self.conv1, self.bn1, "relu"), 3, 2, 1)
+        x2 = self.layer1(x)
         x3 = self.layer2(x2)
         x4 = self.layer3(x3)
         return x2, x3, x4, self.layer4(x4)
