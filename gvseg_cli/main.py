@@ -26,6 +26,7 @@ FOREIGN_FLAGS = {  # what other tools of the field call ours
     "--batch-size": "frames are streamed, there is nothing to choose",
     "--checkpoint": "here it is --model",
     "--conf-thres": "here it is --conf",
+    "--dataset": "here it is --bench, and --data for its folder",
     "--half": "here it is --dtype fp16 or bf16",
     "--imgsz": "here it is --size",
     "--iou": "there is no non-maximum suppression to tune",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from gvseg_core.data.map_videos import MapResults
 from gvseg_core.data.object_maps import OBJECT
 from gvseg_core.data.synth_videos import FIRST_SEED, SynthSettings, SynthVideo, parse_synth
 from gvseg_core.data.unseen import unseen_frame
+from gvseg_core.data.video_records import Video
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.ops.label_maps import MapSegments, regions_of
@@ -39,6 +40,7 @@ from gvseg_core.types import (
 
 if TYPE_CHECKING:
     from gvseg_core.data.demo import DemoFrame
+    from gvseg_core.data.video_json import VideoTruth
 
 THINGS = Vocabulary("demo_things", tuple(info for info in DEMO_VOCABULARY.classes if info.is_thing))
 VOCABULARIES: dict[TaskName, Vocabulary] = {
@@ -56,6 +58,10 @@ class SynthTruth:
         self.vocabulary = VOCABULARIES[task]
         self.videos: Sequence[str] = settings.names(split)
         self.notes: list[str] = []
+        self.listed = {
+            name: Video(number, name, settings.size, tuple(f"{index:05d}.jpg" for index in range(settings.frames)))
+            for number, name in enumerate(self.videos, start=1)
+        }
         self._settings = settings
         self._task = task
 
@@ -159,6 +165,15 @@ def _like(name: str) -> Callable[[Path, Truth], Results]:
     return read
 
 
+def _objects_in_json(path: Path, truth: Truth) -> Results:
+    """Results in YouTube-VIS's layout: `results.json`, video ids from 1."""
+    from gvseg_core.data.video_json import VideoResults
+
+    assert isinstance(truth, SynthTruth), "results are read against the truth of their own set"
+    # Of its own kind of truth it asks for no more than `listed` and `vocabulary`.
+    return VideoResults(path / "results.json" if path.is_dir() else path, cast("VideoTruth", truth))
+
+
 def _objects_in_maps(path: Path, truth: Truth) -> Results:
     """Results in DAVIS's layout: `<video>/<frame>.png`, pixels are the objects' numbers."""
 
@@ -178,7 +193,7 @@ def _objects_in_maps(path: Path, truth: Truth) -> Results:
 
 
 _RESULTS: dict[TaskName, Callable[[Path, Truth], Results]] = {
-    "vis": _like("ytvis21"),
+    "vis": _objects_in_json,
     "vss": _like("vspw"),
     "vps": _like("vipseg"),
     "evs": _objects_in_maps,

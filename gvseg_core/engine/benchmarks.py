@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.benchmarks import BENCHMARKS, choose_benchmark
-from gvseg_core.data.synth import VOCABULARIES, synth
 from gvseg_core.errors import UsageError
 from gvseg_core.registry import choose
 from gvseg_core.types import Metric, TaskName, Truth
@@ -61,6 +60,8 @@ def choose_bench(name: str, task: TaskName | None = None) -> Bench:
     """
     choose("benchmark", {**BENCHMARKS, "synth": ""}, name)
     if name == "synth":
+        from gvseg_core.data.synth import VOCABULARIES, synth
+
         own = choose("task", {known: known for known in VOCABULARIES}, task or "vps")
         return Bench(synth(own), SCORINGS[f"synth_{own}"], f"synth_{own}")
     benchmark = choose_benchmark(name)
@@ -69,16 +70,16 @@ def choose_bench(name: str, task: TaskName | None = None) -> Bench:
     return Bench(benchmark, SCORINGS[name], name)
 
 
-def _ytvis(truth: Truth) -> Metrics:  # noqa: ARG001 - classes come with the tracks
+def _ytvis(truth: Truth) -> Metrics:
     from gvseg_core.metrics.tube_ap import TubeAp
 
-    return (TubeAp(),)
+    return (TubeAp(truth.vocabulary),)
 
 
-def _ovis(truth: Truth) -> Metrics:  # noqa: ARG001
+def _ovis(truth: Truth) -> Metrics:
     from gvseg_core.metrics.tube_ap import TubeAp
 
-    return (TubeAp(occlusion=True),)
+    return (TubeAp(truth.vocabulary, occlusion=True),)
 
 
 def _vspw(truth: Truth) -> Metrics:
@@ -102,7 +103,7 @@ def _kitti_step(truth: Truth) -> Metrics:
     return Stq(truth.vocabulary, "kitti_step"), StepVpq(truth.vocabulary)
 
 
-def _davis(truth: Truth) -> Metrics:  # noqa: ARG001
+def _davis(truth: Truth) -> Metrics:  # noqa: ARG001 - all objects are one class
     from gvseg_core.metrics.davis import Davis
 
     return (Davis(),)

@@ -53,6 +53,8 @@ def evaluate(
             check_target(path, settings.overwrite)
     if settings.report is not None:
         check_target(settings.report / "index.html", settings.overwrite)
+    if settings.save_results is not None:  # where results may be that this run goes on with
+        check_target(settings.save_results, overwrite=True, folder=True)
     if settings.scores_files:
         evaluated = evaluate_files(settings, bench, team, watcher)
     else:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Done
+from tests.cli.small_sets import write_vspw, write_ytvis_without_truth
 
 Run = Callable[..., Done]
 
@@ -175,3 +178,57 @@ def test_progress_can_be_read_by_programs(gvseg: Run) -> None:
     events = [json.loads(line) for line in done.err.splitlines()]
     assert [event["event"] for event in events] == ["model", "begin", "end"]
     assert (events[-1]["done"], events[-1]["frames"]) == (2, 12)
+
+
+def test_hidden_truth_gives_an_archive_and_says_where_it_is_scored(gvseg: Run, tmp_path: Path) -> None:
+    write_ytvis_without_truth(tmp_path / "set")
+    words = ("eval", "--bench", "ytvis21", "--data", "set", "--model", "MODEL", "--conf", "0", "--size", "64")
+    done = gvseg(*words)
+    assert (done.code, len(done.errors)) == (2, 1)
+    assert "add --submission FILE.zip or --save-results DIR" in done.err
+    done = gvseg(*words, "--submission", "s.zip", "--json", "s.json")
+    assert done.code == 0, done.err
+    assert "gvseg: no scores: " in done.err
+    assert "the model knows 2 of the benchmark's 3 classes (demo); it cannot find unicorn" in done.err
+    assert done.out.decode().splitlines() == ["s.zip", "s.json"]
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        predictions = json.loads(archive.read("results.json"))
+    counts = Counter(prediction["video_id"] for prediction in predictions)
+    assert counts.keys() <= {3, 5}
+    assert max(counts.values()) <= 10
+    assert {prediction["category_id"] for prediction in predictions} <= {7, 9}
+    assert json.loads((tmp_path / "s.json").read_text())["metrics"] == {}
+
+
+def test_videos_without_results_count_as_empty_and_are_counted(gvseg: Run, tmp_path: Path) -> None:
+    score = write_vspw(tmp_path)
+    whole = told(gvseg(*score, "--json", "-"))
+    shutil.rmtree(tmp_path / "results" / "video_3")
+    done = gvseg(*score, "--json", "-")
+    assert "no results of 1 videos, counted as empty: video_3" in done.err
+    assert told(done)["metrics"]["mIoU"] < whole["metrics"]["mIoU"]  # type: ignore[index]
+
+
+def test_results_of_no_known_video_and_another_set_are_refused(gvseg: Run, tmp_path: Path) -> None:
+    score = write_vspw(tmp_path)
+    score[2] = "vipseg"
+    done = gvseg(*score)
+    assert (done.code, len(done.errors)) == (5, 1), done.err
+    score[2] = "vspw"
+    (tmp_path / "results" / "video_0").rename(tmp_path / "results" / "holiday")
+    done = gvseg(*score)
+    assert (done.code, len(done.errors)) == (5, 1), done.err
+    assert "holiday" in done.err
+
+
+def test_a_report_of_files_has_no_pictures_but_all_else(gvseg: Run, tmp_path: Path) -> None:
+    done = gvseg(*write_vspw(tmp_path), "--report", "page")
+    assert done.code == 0, done.err
+    assert "video_4" in (tmp_path / "page" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("option", ["--json", "--submission", "--report", "--save-results"])
+def test_places_that_cannot_be_written_are_refused_before_any_work(option: str, gvseg: Run) -> None:
+    done = gvseg(*synth("evs", "missing.safetensors", option, "no/such/folder/out.zip"))
+    assert (done.code, len(done.errors)) == (4, 1), done.err
+    assert "there is no folder" in done.err

@@ -27,6 +27,7 @@ class Work:
         runner: the model.
         folder: where results are written; None is nowhere.
         ledger: of what was done before, in the same folder.
+        look: whether a frame of each video is wanted to look at.
     """
 
     bench: Bench
@@ -34,6 +35,7 @@ class Work:
     runner: Runner
     folder: Path | None = None
     ledger: Ledger | None = None
+    look: bool = False
 
     def do(self, videos: Sequence[str], watcher: Watcher, stopped: Callable[[], bool]) -> dict[str, Entry]:
         """All of `videos` that are not done yet, until somebody says stop.
@@ -63,7 +65,7 @@ class Work:
             LAYOUTS[self.bench.layout].write(
                 self.folder, found.answer, found.facts, self.footage.vocabulary, overwrite=True
             )
-        frames = list(found.answer.frames)
+        frames = list(found.answer.frames) if self.look else []
         entry = Entry(kept, found.facts, frames[len(frames) // 2] if frames else None)
         if self.ledger is not None:
             self.ledger.write(video, entry)

@@ -59,7 +59,7 @@ def evaluate_model(
             ledger = Ledger(settings.save_results, fingerprint(settings, split, segmenter))
             team.agree(lambda: _open(ledger, settings, team, watcher))
             keeps()
-        work = Work(bench, footage, runner, folder, ledger)
+        work = Work(bench, footage, runner, folder, ledger, look=settings.report is not None)
         shares = team.everyone(team.agree(lambda: work.do(team.share(videos), watcher, stopped)))
         entries = {video: entry for share in shares for video, entry in share.items()}
         info = {"split": split, **segmenter.provenance, "settings": _said(settings)}
