@@ -21,7 +21,7 @@ from pathlib import Path
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.cityscapes import CITYSCAPES
 from gvseg_core.data.folders import PICTURES, find_frames, folders_in, frames_in
-from gvseg_core.data.map_files import read_ids
+from gvseg_core.data.map_files import read_id_runs
 from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth, Read
 from gvseg_core.data.recognition import misfit
 from gvseg_core.errors import DataError
@@ -114,7 +114,7 @@ def _reader(*, crowds: bool) -> Read:
     """Reads maps in which a thing's track 0 is a crowd, or is not."""
 
     def read(_video: str, _place: int, file: Path, size: Size) -> MapSegments:
-        return MapSegments(read_ids(file, size), partial(_tell, file, crowds))
+        return MapSegments(read_id_runs(file, size), partial(_tell, file, crowds))
 
     return read
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
+from gvseg_core.ops.label_maps import Runs
 from gvseg_core.types import Size
 
 MAX_PIXELS = 2**26  # 8192 × 8192; a small file can claim to be a huge picture
@@ -72,14 +73,21 @@ def read_ids(path: Path, size: Size | None = None) -> NDArray[np.uint32]:
     Raises:
         DataError: missing, empty, cut short, damaged, no PNG, not RGB, too large or of another size.
     """
+    return read_id_runs(path, size).labels
+
+
+def read_id_runs(path: Path, size: Size | None = None) -> Runs:
+    """The same as runs, without the map: what comparing needs."""
     data, kind, depth = _read(path, size)
     if kind not in {_RGB, _RGBA} or depth != 8:
         raise DataError(
             f"{printable(path)}: a PNG of {depth}-bit {_KINDS[kind]}; wanted 8-bit RGB, whose colours are ids"
         )
-    ids = _pixels(_decode(path, data).reformat(format="rgba"), "<u4")
-    ids &= 0xFFFFFF
-    return ids.astype(np.uint32, copy=False)
+    frame = _decode(path, data)
+    num_channels = 4 if frame.format.name == "rgba" else 3  # also where one colour is declared transparent
+    bytes_of = _pixels(frame, np.uint8, num_channels * frame.width)
+    colors = bytes_of.reshape(frame.height, frame.width, num_channels)[..., :3]
+    return Runs.of_colors(np.ascontiguousarray(colors))
 
 
 def read_size(path: Path) -> Size:

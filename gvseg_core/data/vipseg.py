@@ -26,7 +26,7 @@ from gvseg_core.data.classes import parse_classes, things_first
 from gvseg_core.data.folders import PICTURES, find_frames, folders_in, frames_in, is_plain, read_list, shown
 from gvseg_core.data.json_files import read_json, read_record
 from gvseg_core.data.json_records import Record
-from gvseg_core.data.map_files import read_ids, read_labels
+from gvseg_core.data.map_files import read_id_runs, read_labels
 from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth
 from gvseg_core.data.names import pair_names, stem_of
 from gvseg_core.data.panoptic_json import PanopticList, read_categories
@@ -209,7 +209,7 @@ def read_results(path: Path, truth: Truth) -> MapResults:
         frames = listed.frames(spelt[video], names)
         if place >= len(frames):
             raise DataError(f"{printable(path / 'pred.json')}: {printable(video)} has only {len(frames)} frames")
-        return MapSegments(read_ids(file, size), lambda occurring: frames[place].check(occurring, file))
+        return MapSegments(read_id_runs(file, size), lambda occurring: frames[place].check(occurring, file))
 
     return MapResults(path / "pan_pred", truth, read, "vipseg", listed.videos)
 
@@ -262,7 +262,7 @@ def _truth(files: _Files) -> MapTruth:
 
     def read(video: str, place: int, file: Path, size: Size) -> MapSegments:
         frame = listed.frames(video, stems[video])[place]
-        segments = MapSegments(read_ids(file, size), lambda occurring: frame.check(occurring, file))
+        segments = MapSegments(read_id_runs(file, size), lambda occurring: frame.check(occurring, file))
         regions = segments.regions
         stated = [
             frame.areas.get(int(label), area) for label, area in zip(regions.track_ids, regions.areas, strict=True)

@@ -16,13 +16,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gvseg_core.ops import rle
-from gvseg_core.types import FrameResult, Segment, Size
+from gvseg_core.types import VOID, FrameResult, Segment, Size
 
 Labels = NDArray[Any]
 Ints = NDArray[np.int64]
 
 Known = Mapping[int, tuple[int, int, bool]]
 """Label → track id, class id, ignore."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """A map of labels as runs of one label each, in row-major order."""
+
+    size: Size
+    starts: Ints  # (R,) where each run begins, as row-major positions; ascending, the first is 0
+    values: Labels  # (R,) its label
+
+    @classmethod
+    def of(cls, labels: Labels) -> Runs:
+        """Of a map, (H, W)."""
+        h, w = labels.shape
+        flat = labels.ravel()
+        starts = _with_first(_places(flat[1:] != flat[:-1]) + 1, flat)
+        return cls((int(h), int(w)), starts, flat[starts])
+
+    @classmethod
+    def of_colors(cls, colors: NDArray[np.uint8]) -> Runs:
+        """Of a picture, (H, W, 3), whose colours are numbers: R + 256 G + 65536 B, uint32.
+
+        Compares the bytes as they lie, without making the map: that would be four of the seven bytes moved.
+        """
+        h, w, _ = colors.shape
+        flat = colors.ravel()
+        pixels = _places(flat[3:] != flat[:-3]) // 3 + 1  # each up to three times
+        starts = _with_first(pixels[np.diff(pixels, prepend=0) > 0], flat)
+        values = colors.reshape(-1, 3)[starts].astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
+        return cls((int(h), int(w)), starts, values)
+
+    @property
+    def labels(self) -> Labels:
+        """(H, W): the map."""
+        lengths = np.diff(self.starts, append=self.size[0] * self.size[1])
+        return np.repeat(self.values, lengths).reshape(self.size)
+
+
+def _places(flags: NDArray[np.bool_]) -> Ints:
+    """`flatnonzero` of a long (N,) array of which few are true: eight at a time, as one number."""
+    words = len(flags) // 8
+    eights = flags[: words * 8]
+    (some,) = np.nonzero(eights.view(np.uint64) != 0)
+    (places,) = np.nonzero(eights.reshape(-1, 8)[some].ravel())
+    return np.concatenate((some[places >> 3] * 8 + (places & 7), np.flatnonzero(flags[words * 8 :]) + words * 8))
+
+
+def _with_first(starts: Ints, flat: Labels) -> Ints:
+    """A first run begins at once, where there is anything."""
+    return np.concatenate((np.zeros(min(len(flat), 1), np.int64), starts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +110,21 @@ class MapSegments(Sequence[Segment]):
     """The segments of a frame that came as a map; their masks are made when a segment is looked at.
 
     Args:
-        labels: (H, W) unsigned integers, row-major.
+        labels: (H, W) unsigned integers, or their runs.
         known: what the labels mean, in the order in which the regions are to be; or what tells it of the labels that
             occur, ascending. Pixels of any other label belong to nobody. Labels that do not occur may be listed.
         score: of every segment.
     """
 
-    def __init__(self, labels: Labels, known: Known | Callable[[list[int]], Known], score: float = 1.0) -> None:
-        self.labels = labels
+    def __init__(self, labels: Labels | Runs, known: Known | Callable[[list[int]], Known], score: float = 1.0) -> None:
+        self._map = labels
         self._known = known
         self._score = score
+
+    @cached_property
+    def labels(self) -> Labels:
+        """(H, W): the map."""
+        return self._map.labels if isinstance(self._map, Runs) else self._map
 
     @cached_property
     def known(self) -> Known:
@@ -77,15 +132,13 @@ class MapSegments(Sequence[Segment]):
         return self._known(self._occurring.tolist()) if callable(self._known) else self._known
 
     @cached_property
-    def _starts(self) -> Ints:
-        """Where each run of one label begins, row-major."""
-        flat = self.labels.ravel()
-        return np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1)) if len(flat) else np.empty(0, np.int64)
+    def _runs(self) -> Runs:
+        return self._map if isinstance(self._map, Runs) else Runs.of(self._map)
 
     @cached_property
     def _occurring(self) -> Labels:
         """Every label that occurs, ascending."""
-        return np.unique(self.labels.ravel()[self._starts])
+        return np.unique(self._runs.values)
 
     @cached_property
     def regions(self) -> Regions:
@@ -94,12 +147,11 @@ class MapSegments(Sequence[Segment]):
         seen = set(occurring)
         row_of = {label: row for row, label in enumerate((v for v in self.known if v in seen), start=1)}
         rows = np.array([row_of.get(label, 0) for label in occurring], np.int64)
-        told = [(0, -1, False), *(self.known[label] for label in row_of)]
-        h, w = self.labels.shape
+        told = [(0, VOID, False), *(self.known[label] for label in row_of)]
         return Regions(
-            (int(h), int(w)),
-            self._starts,
-            rows[np.searchsorted(self._occurring, self.labels.ravel()[self._starts])],
+            self._runs.size,
+            self._runs.starts,
+            rows[np.searchsorted(self._occurring, self._runs.values)],
             np.array([track_id for track_id, _, _ in told], np.int64),
             np.array([class_id for _, class_id, _ in told], np.int64),
             np.array([ignore for _, _, ignore in told], np.bool_),
@@ -139,14 +191,13 @@ def regions_of(result: FrameResult) -> Regions:
     size = int(h), int(w)
     order = by_claim(segments)
     painted = rle.paint([segments[i].mask for i in order], [i + 1 for i in order], size, np.uint16)
-    flat = painted.ravel()
-    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1)) if len(flat) else np.empty(0, int)
+    runs = Runs.of(painted)
     return Regions(
         size,
-        starts.astype(np.int64),
-        flat[starts].astype(np.int64),
+        runs.starts,
+        runs.values.astype(np.int64),
         np.array([0, *(s.track_id for s in segments)], np.int64),
-        np.array([-1, *(s.class_id for s in segments)], np.int64),
+        np.array([VOID, *(s.class_id for s in segments)], np.int64),
         np.array([False, *(s.ignore for s in segments)], np.bool_),
     )
 

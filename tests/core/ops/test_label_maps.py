@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gvseg_core.data.unseen import unseen_frame
 from gvseg_core.ops import rle
-from gvseg_core.ops.label_maps import MapSegments, map_of, overlaps, regions_of
+from gvseg_core.ops.label_maps import MapSegments, Runs, map_of, overlaps, regions_of
 from gvseg_core.types import FrameResult, Segment
 
 KNOWN = {1: (10, 0, False), 2: (20, 1, False), 3: (30, 1, True), 9: (90, 2, False)}
@@ -34,6 +34,20 @@ def test_runs_paint_the_map_they_come_from(labels: NDArray[np.uint8]) -> None:
     wanted = np.where(np.isin(labels, list(KNOWN)), labels * 10, 0)
     assert np.array_equal(regions.paint(regions.track_ids), wanted)
     assert regions.areas.tolist() == [(wanted == t).sum() for t in regions.track_ids]
+
+
+@given(maps(), st.integers(0, 6))
+def test_a_map_and_the_colours_of_its_numbers_have_the_same_runs(labels: NDArray[np.uint8], base: int) -> None:
+    numbers = labels.astype(np.uint32) * 77_777 % (2**24 - 1) + base
+    colors = np.stack([numbers >> shift & 255 for shift in (0, 8, 16)], axis=-1).astype(np.uint8)
+    runs = Runs.of_colors(colors)
+    assert np.array_equal(runs.labels, numbers)
+    assert np.array_equal(runs.starts, Runs.of(labels).starts)
+    assert np.array_equal(Runs.of(labels).labels, labels)
+    assert len(runs.starts) == 1 + np.count_nonzero(np.diff(labels.ravel().astype(int)))
+    segments = MapSegments(runs, lambda found: {label: (label + 1, 0, False) for label in found})
+    assert np.array_equal(segments.labels, numbers)
+    assert np.array_equal(segments.regions.paint(segments.regions.track_ids), numbers.astype(np.int64) + 1)
 
 
 @given(maps())
