@@ -46,7 +46,8 @@ class BurstFootage:
         folder = _annotations(root, split)
         file = BurstFile(_all_classes(folder))
         self._pictures = _pictures(root, split, file)
-        self._every = all((self._folder(s) / name).is_file() for s in file.sequences[:1] for name in s.pictures)
+        first_sequence = file.sequences[0]
+        self._every = all((self._folder(first_sequence) / name).is_file() for name in first_sequence.pictures)
         self._truth = BurstTruth(file, every_picture=self._every)
         self.truth: Truth | None = self._truth
         self.vocabulary = self._truth.vocabulary

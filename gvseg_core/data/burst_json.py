@@ -127,6 +127,7 @@ class BurstFile:
         taken: dict[str, str] = {}
         for sequence in self.sequences:
             claim(taken, "sequence", sequence.key, sequence.record)
+        self.where = record.where
         self._record = record
 
     def vocabulary(self) -> Vocabulary:

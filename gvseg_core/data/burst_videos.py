@@ -38,7 +38,7 @@ class BurstTruth:
         every_picture: whether frames are numbered among all pictures of their video, or among the annotated ones.
 
     Raises:
-        DataError: a track's category is not declared.
+        DataError: there is no sequence, two have one name, or a track's category is not declared.
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class BurstTruth:
         self.notes: list[str] = []
         self.sequences = {f"{self.split}-{s.dataset}-{s.name}": s for s in file.sequences}
         self.videos: Sequence[str] = sorted(self.sequences)
+        if not file.sequences or len(self.videos) < len(file.sequences):
+            raise DataError(f"{file.where}: no sequence, or two of one name; wanted one or more, each with its own")
         self.class_of = {info.dataset_id: i for i, info in enumerate(self.vocabulary.classes)}
         self._split_of = split_of
         self._every_picture = every_picture

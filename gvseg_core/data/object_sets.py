@@ -105,8 +105,9 @@ class ObjectTruth:
     """The maps of a set as its ground truth.
 
     Args:
-        places: of the frames of a video among its pictures, by their names, where the pictures are at hand; by default
-            frames are numbered as they are annotated.
+        source: the set.
+        by_pictures: whether frames are numbered by their place among the video's pictures, which must be at hand then,
+            or among the annotated frames.
     """
 
     def __init__(self, source: ObjectSet, *, by_pictures: bool = False) -> None:
@@ -182,7 +183,10 @@ class ObjectResults:
 
 
 class ObjectFootage:
-    """The pictures of a set, with its objects as exemplars on the frames on which they are given."""
+    """The pictures of a set, with its objects as exemplars on the frames on which they are given.
+
+    An object that the map of that frame does not show cannot be given, and is not.
+    """
 
     def __init__(self, source: ObjectSet) -> None:
         self.vocabulary = OBJECT

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gvseg_core.metrics.burst_video import SPLITS, ClassVideo, OpenVideo
-from gvseg_core.metrics.hota import COUNTS, hota_scores
+from gvseg_core.metrics.hota import ALPHAS, COUNTS, SUMS, hota_scores
 from gvseg_core.metrics.objects import mean
 from gvseg_core.metrics.track_ap import average_precision
 from gvseg_core.types import Answer, Metric, Partial, Scores, VideoScorer, Vocabulary
@@ -117,8 +117,10 @@ def _open_world(partials: Sequence[tuple[str, Partial]]) -> Scores:
 def _summed(partials: Sequence[Partial], masks: bool, group: int) -> dict[str, Any]:
     """HOTA and its parts of one class, or one split of the open world, over videos."""
     rows = [(partial, partial["groups"] == group) for partial in partials]
-    counts = np.sum([p["counts"][int(masks), row].sum(0) for p, row in rows], axis=0)
-    sums = np.sum([p["sums"][int(masks), row].sum(0) for p, row in rows], axis=0)
+    counts = sum(
+        (p["counts"][int(masks), row].sum(0) for p, row in rows), np.zeros((len(COUNTS), len(ALPHAS)), np.int64)
+    )
+    sums = sum((p["sums"][int(masks), row].sum(0) for p, row in rows), np.zeros((len(SUMS), len(ALPHAS))))
     scores = hota_scores(counts, sums)
     per_alpha = {f"{name}_alpha": row.astype(float).tolist() for name, row in zip(COUNTS, counts, strict=True)}
     return {

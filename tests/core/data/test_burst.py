@@ -192,6 +192,8 @@ T, P = "annotations/val/all_classes.json", "predictions.json"
 FAULTS: dict[str, tuple[str, Any, str]] = {
     "not JSON": (P, '{"sequences": [', "ends in the middle"),
     "no sequences": (P, {"videos": []}, "no sequences in it; wanted a file in BURST's format"),
+    "no sequence": (T, content(), "all_classes.json: no sequence"),
+    "two of one name": (T, content(sequence("a-b", dataset="x"), sequence("b", dataset="x-a")), "two of one name"),
     "another split": (P, content(sequence(), split="test"), "results of test; the ground truth is of val"),
     "a video that is unknown": (P, content(sequence("dog")), "does not have: HACS/dog"),
     "a sequence twice": (

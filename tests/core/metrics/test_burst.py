@@ -180,3 +180,4 @@ def test_nothing_to_score_is_not_a_number() -> None:
     assert all(map(math.isnan, scored("class_guided").metrics.values()))
     assert math.isnan(scored("class_guided", (answer([[]]), answer([[]]))).metrics["HOTA_all"])
     assert scored("open_world", (answer([[]]), answer([[]]))).metrics["OWTA_all"] == 0
+    assert scored("open_world").metrics["OWTA_all"] == 0
