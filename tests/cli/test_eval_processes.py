@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.cli.conftest import start
@@ -88,6 +90,54 @@ def test_an_error_in_a_worker_is_the_commands_own(tmp_path: Path) -> None:
     _, err = ended(start(*score, "--workers", "2", cwd=tmp_path), code=5)
     assert err.count("error: ") == err.count("\n") == 1
     assert "video_2/00000003.png" in err
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[psutil.Process]]]:
+    """A command and its two workers, one of which reads a file that never ends."""
+    score = write_vspw(tmp_path)
+    pipe = tmp_path / "results" / "video_2" / "00000003.png"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    process = start(*score, "--workers", "2", cwd=tmp_path)
+    writer = open_when_read(pipe)
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    yield process, workers
+    process.kill()
+    process.communicate()
+    os.close(writer)
+
+
+def open_when_read(pipe: Path) -> int:
+    """The other end of a named pipe, as soon as somebody reads it."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_workers_end_with_the_command_whatever_they_are_at(
+    number: signal.Signals, code: int, stuck: tuple[subprocess.Popen[bytes], list[psutil.Process]]
+) -> None:
+    process, workers = stuck
+    process.send_signal(number)
+    ended(process, code)
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+
+
+def test_a_worker_that_is_killed_ends_the_command(
+    stuck: tuple[subprocess.Popen[bytes], list[psutil.Process]],
+) -> None:
+    process, workers = stuck
+    workers[0].kill()
+    _, err = ended(process, code=6)
+    assert "a process that scored was killed; if memory ran out, use fewer --workers" in err
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
 def done_videos(folder: Path) -> int:

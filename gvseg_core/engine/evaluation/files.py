@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from gvseg_core.engine.benchmarks import Bench, choose_bench
@@ -113,34 +113,36 @@ def score_files(scorer: FileScorer, files: Files, videos: Sequence[str], workers
         return
     # Spawned, not forked: a fork copies locks that the threads of libraries may hold.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(videos)), context, _begin_worker, (files,)) as pool:
+    ending, alive = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(min(workers, len(videos)), context, _begin_worker, (files, ending))
+    try:
         waiting = {pool.submit(_score, video): video for video in videos}
-        try:
-            for done in as_completed(waiting):
-                yield waiting.pop(done), done.result()
-        except BrokenProcessPool as error:
-            raise DeviceError("a process that scored was killed; if memory ran out, use fewer --workers") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for done in as_completed(waiting):
+            yield waiting.pop(done), done.result()
+        pool.shutdown()
+    except BrokenProcessPool as error:
+        raise DeviceError("a process that scored was killed; if memory ran out, use fewer --workers") from error
+    finally:
+        alive.close()  # who is still at work ends at once
+        pool.shutdown(cancel_futures=True)
 
 
 _files: Files | None = None
 _scorer: FileScorer | None = None
 
 
-def _begin_worker(files: Files) -> None:
+def _begin_worker(files: Files, ending: Connection) -> None:
     """What is opened waits for the first video, so that errors come back with its answer."""
     global _files
     _files = files
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(ending,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A killed parent cannot tell its workers to end."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+def _end_with(ending: Connection) -> None:
+    """End when the other end of the pipe is closed: by the process that began us, or because it is no more."""
+    wait([ending])
+    os._exit(1)
 
 
 def _score(video: str) -> Kept:

@@ -56,7 +56,7 @@ def evaluate_model(
     with _results_folder(settings, team) as folder:
         ledger = None
         if settings.save_results is not None:
-            ledger = Ledger(settings.save_results, fingerprint(settings, split, segmenter))
+            ledger = Ledger(settings.save_results, fingerprint(settings, split, segmenter, footage))
             team.agree(lambda: _open(ledger, settings, team, watcher))
             keeps()
         work = Work(bench, footage, runner, folder, ledger, look=settings.report is not None)
@@ -148,7 +148,10 @@ def _finished(
 
 @contextmanager
 def _results_folder(settings: EvalSettings, team: Team) -> Iterator[Path | None]:
-    """Where results are written: as asked for, or, for a submission alone, where they come and go with this context."""
+    """Where results are written: as asked for, or, for a submission alone, where they come and go with this context.
+
+    Several processes need a file system that all of them see.
+    """
     if settings.save_results is not None or settings.submission is None:
         yield settings.save_results
         return
@@ -161,16 +164,15 @@ def _results_folder(settings: EvalSettings, team: Team) -> Iterator[Path | None]
         team.everyone(None)  # not one of them is at work there any more
 
 
-def fingerprint(settings: EvalSettings, split: str, segmenter: Segmenter) -> dict[str, Any]:
-    """All that the results of a video depend on; `Ledger` compares it."""
-    place = "" if settings.data is None else str(settings.data.resolve())
-    model = {key: value for key, value in segmenter.provenance.items() if key != "notes"}
+def fingerprint(settings: EvalSettings, split: str, segmenter: Segmenter, footage: Footage) -> dict[str, Any]:
+    """All that the entry of a video depends on; `Ledger` compares it."""
     return {
         "gvseg": __version__,
-        "data": place,
+        "data": "" if settings.data is None else str(settings.data.resolve()),
         "split": split,
+        "truth": footage.truth is not None,
         **settings.model_dump(mode="json", include=SHAPING),
-        **model,
+        **{key: value for key, value in segmenter.provenance.items() if key != "notes"},
     }
 
 

@@ -53,8 +53,17 @@ def test_hidden_truth_gives_files_and_says_where_they_are_scored(tmp_path: Path)
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         assert len(archive.namelist()) == 8
     assert HIDDEN in (tmp_path / "s.json").read_text()
-    again = run(save_results=tmp_path / "out")
-    assert again.is_whole
+    assert run(save_results=tmp_path / "out").is_whole
+
+
+def test_what_was_done_without_truth_is_not_taken_for_scored(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request.getfixturevalue("hidden")
+    run(save_results=tmp_path / "out")
+    monkeypatch.undo()
+    with pytest.raises(OutputError, match=r"another run \(truth differ\)"):
+        run(save_results=tmp_path / "out")
 
 
 @pytest.mark.usefixtures("hidden")
