@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from gvseg_core.errors import DataError
 from gvseg_core.ops import rle
-from gvseg_core.ops.rle_sets import Runs, ious, runs_of
+from gvseg_core.ops.rle_sets import Counts, counts_of, ious
 from gvseg_core.types import Rle, Segment, Size
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-_STRETCH_CHARS = 2**20  # of encoded masks; they take some 50 bytes each while they are read
+_STRETCH_CHARS = 2**18  # of encoded masks; they take some 30 bytes each while they are read
 _STRETCH_PIXELS = 2**29  # of one tube; a count of the library has 30 bits and a sign
 
 
@@ -71,8 +71,8 @@ class TubeOverlaps:
         if self._size not in (None, size):
             self._read()
         self._size = size
-        self._take(self._true, true)
-        self._take(self._found, found)
+        self._take(self._true, true, size)
+        self._take(self._found, found, size)
         self._frame += 1
         long = (self._frame + 1 - self._begun) * size[0] * size[1] > _STRETCH_PIXELS
         if long or self._pending_chars > _STRETCH_CHARS:
@@ -91,10 +91,14 @@ class TubeOverlaps:
         self._read()
         return self._areas / np.maximum(self._seen, 1)
 
-    def _take(self, tubes: dict[int, int], segments: Iterable[Segment]) -> None:
+    def _take(self, tubes: dict[int, int], segments: Iterable[Segment], size: Size) -> None:
         for segment in segments:
             tube = tubes.get(segment.track_id)
             if tube is not None:
+                if segment.mask.size != size:
+                    (h, w), (height, width) = segment.mask.size, size
+                    name = self._name_of(tube, self._frame)
+                    raise DataError(f"{name}: a mask of {h} × {w} in a video of {height} × {width}")
                 self._pending.append(_Mask(tube, self._frame, segment.mask))
                 self._pending_chars += len(segment.mask.counts)
 
@@ -106,44 +110,38 @@ class TubeOverlaps:
         if not pending:
             return
         assert self._size is not None, "a mask came with a frame"
-        runs = self._runs(pending, self._size)
-        tubes = np.array([mask.tube for mask in pending])
-        areas = runs.areas()
+        counts = self._counts(pending, self._size)
+        tubes, areas = np.array([mask.tube for mask in pending]), counts.areas
+        places = np.array([mask.frame - begun for mask in pending])
         stretch = np.bincount(tubes, areas, minlength=len(self._areas)).astype(np.int64)
         self._areas += stretch
         self._seen += np.bincount(tubes[areas > 0], minlength=len(self._areas))
-        h, w = self._size
-        # From where masks lie end to end to where they lie in their tube.
-        moves = (np.array([mask.frame - begun for mask in pending]) - np.arange(len(pending))) * (h * w)
-        bounds = runs.bounds + np.repeat(moves, np.diff(runs.first))[:, None]
-        ends = runs.first[np.searchsorted(tubes, np.arange(len(self._areas) + 1))]
         strips: dict[int, Rle] = {}
 
         def strip(tube: int) -> Rle:
             if tube not in strips:
-                strips[tube] = rle.from_bounds(bounds[ends[tube] : ends[tube + 1]], (h, w * frames))
+                masks = np.flatnonzero((tubes == tube) & (areas > 0))
+                strips[tube] = counts.side_by_side(masks, places[masks], frames)
             return strips[tube]
 
         visible = stretch > 0
         num = len(self._true)
         for true in np.flatnonzero(visible[:num]).tolist():
             found = np.flatnonzero(self._wanted[true] & visible[num:])
+            if not len(found):
+                continue
             shares = ious([strip(num + tube) for tube in found.tolist()], [strip(true)])[:, 0]
             # From the IoU of two masks and their areas follows what they share, a whole number.
             both = shares * (stretch[true] + stretch[num + found]) / (1 + shares)
             self._shared[true, found] += np.rint(both).astype(np.int64)
 
-    def _runs(self, masks: Sequence[_Mask], size: Size) -> Runs:
-        runs = runs_of([mask.rle.counts for mask in masks], size)
-        if runs is not None and all(mask.rle.size == size for mask in masks):
-            return runs
+    def _counts(self, masks: Sequence[_Mask], size: Size) -> Counts:
+        counts = counts_of([mask.rle.counts for mask in masks], size)
+        if counts is not None:
+            return counts
         for mask in masks:
             try:
                 rle.bounds_of(mask.rle)
             except DataError as error:
                 raise DataError(f"{self._name_of(mask.tube, mask.frame)}: {error}") from None
-            if mask.rle.size != size:
-                (h, w), (height, width) = mask.rle.size, size
-                name = self._name_of(mask.tube, mask.frame)
-                raise DataError(f"{name}: a mask of {h} × {w} in a video of {height} × {width}")
         raise AssertionError("masks that are malformed together are malformed one by one")

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pycocotools import mask as coco
 
 from gvseg_core.errors import DataError
 from gvseg_core.ops import rle
-from gvseg_core.ops.rle_sets import areas, boxes, ious, runs_of, well_formed
+from gvseg_core.ops.rle_sets import areas, boxes, counts_of, ious, well_formed
 from gvseg_core.types import Rle
 
 
@@ -42,23 +43,60 @@ def test_what_an_encoder_writes_is_well_formed(masks: NDArray[np.bool_]) -> None
 
 
 @given(sets())
-def test_runs_are_those_of_single_masks_laid_end_to_end(masks: NDArray[np.bool_]) -> None:
-    runs = runs_of([rle.encode(mask).counts for mask in masks], (masks.shape[1], masks.shape[2]))
-    assert runs is not None
-    painted = np.zeros(masks.size, bool)
-    for start, end in runs.bounds.tolist():
-        painted[start:end] = True
-    assert np.array_equal(painted, masks.transpose(0, 2, 1).ravel())  # columns first
-    assert runs.areas().tolist() == masks.sum((1, 2)).tolist()
-    assert (np.diff(runs.bounds.ravel()) >= 0).all()
+def test_counts_are_those_of_single_masks(masks: NDArray[np.bool_]) -> None:
+    found = counts_of([rle.encode(mask).counts for mask in masks], (masks.shape[1], masks.shape[2]))
+    assert found is not None
+    assert found.areas.tolist() == masks.sum((1, 2)).tolist()
+    for i, mask in enumerate(masks):
+        counts = found.counts[found.first[i] : found.first[i + 1]]
+        assert np.array_equal(np.repeat(np.arange(len(counts)) % 2, counts), mask.T.ravel())
 
 
-@given(st.lists(st.integers(0, rle.MAX_PIXELS // 5), min_size=1, max_size=5).filter(any))
-def test_counts_of_any_length_are_read(counts: list[int]) -> None:
+@given(st.lists(st.integers(0, rle.MAX_PIXELS // 5), min_size=1, max_size=5).filter(any), st.integers(1, 3))
+def test_counts_of_any_size_are_read(counts: list[int], times: int) -> None:
     mask = rle.from_coco({"size": [1, sum(counts)], "counts": counts})
-    runs = runs_of([mask.counts, mask.counts], mask.size)
-    assert runs is not None
-    assert runs.areas().tolist() == [sum(counts[1::2])] * 2
+    found = counts_of([mask.counts] * times, mask.size)
+    assert found is not None
+    assert found.areas.tolist() == [sum(counts[1::2])] * times
+
+
+def test_a_count_may_be_spelt_in_more_characters_than_it_needs() -> None:
+    plain, long = b"3", b"SPPPPP0"  # 3, with zeros above it
+    assert rle.bounds_of(Rle((1, 3), long)).tolist() == rle.bounds_of(Rle((1, 3), plain)).tolist() == []
+    found = counts_of([plain, long, plain], (1, 3))
+    assert found is not None
+    assert found.counts.tolist() == [3, 3, 3]
+    assert not well_formed([plain, b"SPPPPPP0"], (1, 3))
+
+
+@given(sets(), st.data())
+def test_masks_lie_side_by_side_at_their_places(masks: NDArray[np.bool_], data: st.DataObject) -> None:
+    n, h, w = masks.shape
+    found = counts_of([rle.encode(mask).counts for mask in masks], (h, w))
+    assert found is not None
+    shown = np.flatnonzero(masks.any((1, 2)))
+    chosen = shown[np.array(data.draw(st.lists(st.booleans(), min_size=len(shown), max_size=len(shown))), bool)]
+    gaps = data.draw(st.lists(st.integers(0, 2), min_size=n + 1, max_size=n + 1))
+    places = np.cumsum(np.array(gaps[: len(chosen)], int) + 1) - 1
+    total = int(places[-1]) + 1 + gaps[-1] if len(chosen) else 1
+    canvas = np.zeros((h, total * w), bool)
+    for mask, place in zip(masks[chosen], places, strict=True):
+        canvas[:, place * w : (place + 1) * w] = mask
+    if len(chosen):
+        assert found.side_by_side(chosen, places, total) == rle.encode(canvas)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12).filter(any))
+def test_runs_may_be_empty(counts: list[int]) -> None:
+    string = coco.frPyObjects({"size": [1, sum(counts)], "counts": np.array(counts, np.uint32)}, 1, sum(counts))
+    mask = Rle((1, sum(counts)), string["counts"])
+    found = counts_of([mask.counts, mask.counts], mask.size)
+    assert found is not None
+    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)[None]
+    assert found.areas.tolist() == [pixels.sum()] * 2
+    if pixels.any():
+        joined = found.side_by_side(np.array([0, 1]), np.array([0, 1]), 2)
+        assert joined == rle.encode(np.concatenate((pixels, pixels), axis=1))
 
 
 def test_more_masks_are_measured_than_one_call_of_the_library_takes() -> None:
