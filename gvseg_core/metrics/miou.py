@@ -43,12 +43,11 @@ class MeanIou(Metric):
         pixels = counts.sum(1)
         shown = np.flatnonzero(pixels)
         recall = counts.diagonal()[shown] / pixels[shown]
-        weights = pixels[shown] / max(pixels.sum(), 1)
         metrics = {
             "mIoU": _mean(iou[shown]),
             "Acc": float(counts.trace() / pixels.sum()) if len(shown) else np.nan,
             "Acc_class": _mean(recall),
-            "fwIoU": float(weights @ iou[shown]) if len(shown) else np.nan,
+            "fwIoU": float(pixels @ iou / pixels.sum()) if len(shown) else np.nan,
         }
         details = {
             "per_video_mIoU": {video: _video_miou(partial, num_classes) for video, partial in partials},
