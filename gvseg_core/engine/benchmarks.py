@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.benchmarks import BENCHMARKS, choose_benchmark
@@ -15,6 +16,9 @@ from gvseg_core.registry import choose
 from gvseg_core.types import Metric, TaskName, Truth
 
 Metrics = tuple[Metric, ...]
+
+Says = Literal["pairs", "classes", "objects"]
+"""What results are: pairs of an object and a class, ranked by score; regions of one class each; objects of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Scoring:
 
     metrics: Callable[[Truth], Metrics]
     headline: tuple[str, ...]  # keys that people look for; by the first one methods are ranked
+    says: Says = "classes"
     unit: str = "fraction"  # in words, as the official programs give the numbers
     percent: tuple[str, ...] = ()  # how the keys begin that are per cent; the others are shares of 1
     published: Mapping[str, float] = field(default_factory=dict)  # GvSEG R-50: key → number, in its unit
@@ -135,35 +140,36 @@ def _burst_open_world(truth: Truth) -> Metrics:
 
 _AP = ("AP", "AP50", "AP75", "AR1", "AR10")
 _AP_UNIT = "fraction; -1 = no ground truth in that range"
-_VIS = Scoring(_ytvis, _AP, _AP_UNIT)
-_VSS = Scoring(_vspw, ("mIoU", "mVC8", "mVC16"), "fraction; null = undefined (no window)")
+_VIS = Scoring(_ytvis, _AP, "pairs", _AP_UNIT)
+_VSS = Scoring(_vspw, ("mIoU", "mVC8", "mVC16"), unit="fraction; null = undefined (no window)")
 _VPS = Scoring(
     _vipseg,
     ("VPQ", "VPQ_Th", "VPQ_St", "STQ", "SQ", "AQ"),
-    "VPQ* percent; STQ, AQ, SQ fraction",
+    unit="VPQ* percent; STQ, AQ, SQ fraction",
     percent=("VPQ",),
 )
-_EVS = Scoring(_davis, ("J&F-Mean", "J-Mean", "F-Mean"), "fraction; null = NaN")
+_EVS = Scoring(_davis, ("J&F-Mean", "J-Mean", "F-Mean"), "objects", "fraction; null = NaN")
 _HOTA = ("HOTA_all", "HOTA_common", "HOTA_uncommon", "AP_all")
 _OWTA = ("OWTA_all", "OWTA_common", "OWTA_uncommon")
 
 SCORINGS: dict[str, Scoring] = {
     "ytvis19": replace(_VIS, published={"AP": 0.549, "AP50": 0.766, "AP75": 0.601, "AR1": 0.506, "AR10": 0.630}),
     "ytvis21": replace(_VIS, published={"AP": 0.496}),
-    "ovis": Scoring(_ovis, _AP, _AP_UNIT, published={"AP": 0.359}),
+    "ovis": Scoring(_ovis, _AP, "pairs", _AP_UNIT, published={"AP": 0.359}),
     "vspw": replace(_VSS, published={"mIoU": 0.445}),
     "vipseg": replace(_VPS, published={"VPQ": 44.0, "STQ": 0.449}),
-    "kitti_step": Scoring(_kitti_step, ("STQ", "SQ", "AQ"), "STQ, AQ, SQ fraction; VPQ percent"),
+    "kitti_step": Scoring(_kitti_step, ("STQ", "SQ", "AQ"), unit="STQ, AQ, SQ fraction; VPQ percent"),
     "davis17": _EVS,
     "ytvos18": Scoring(
         _youtube_vos,
         ("G", "J_seen", "F_seen", "J_unseen", "F_unseen"),
+        "objects",
         "fraction; vos_benchmark percent",
         published={"G": 0.815},
     ),
-    "burst": Scoring(_burst, _HOTA, "percent", percent=("",), published={"HOTA_all": 35.9}),
-    "burst_class_guided": Scoring(_burst_class_guided, _HOTA, "percent", percent=("",)),
-    "burst_open_world": Scoring(_burst_open_world, _OWTA, "percent", percent=("",)),
+    "burst": Scoring(_burst, _HOTA, "objects", "percent", percent=("",), published={"HOTA_all": 35.9}),
+    "burst_class_guided": Scoring(_burst_class_guided, _HOTA, "classes", "percent", percent=("",)),
+    "burst_open_world": Scoring(_burst_open_world, _OWTA, "objects", "percent", percent=("",)),
     "synth_vis": _VIS,
     "synth_vss": _VSS,
     "synth_vps": _VPS,

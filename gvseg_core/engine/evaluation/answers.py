@@ -1,8 +1,8 @@
 """What a model's run over one video says, in the form in which a benchmark asks for it.
 
-Instance segmentation is submitted as pairs of an object and a class, the best of the video (MinVIS,
+Where predictions are ranked (AP) they are pairs of an object and a class, the best of the video (MinVIS,
 `inference_video`): the score of a pair is the probability of the class over all clips in which the object was judged.
-The other tasks give each region one class.
+Elsewhere each region has one class, or none that counts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from gvseg_core.data.unseen import unseen_frame
+from gvseg_core.engine.benchmarks import Says
 from gvseg_core.engine.evaluation.classes import Translation
-from gvseg_core.types import Answer, FrameResult, Outcome, Segment, TaskName, Track, VideoInfo
+from gvseg_core.types import Answer, FrameResult, Outcome, Segment, Track, VideoInfo
 
 
 class Collector:
@@ -44,7 +45,7 @@ def answer(
     results: Iterable[FrameResult],
     tracks: Sequence[Track],
     *,
-    task: TaskName,
+    says: Says,
     translation: Translation,
     per_video: int | None = None,
 ) -> Answer:
@@ -54,13 +55,13 @@ def answer(
         video: its name.
         results: of the frames that are asked for.
         tracks: of the whole video, with the model's classes.
-        task: what the benchmark asks for.
+        says: what the benchmark asks for.
         translation: from the model's classes.
         per_video: most predictions, where a server takes a limited number.
     """
-    said = _TRACKS[task]([track for track in tracks if track.num_frames], translation.ids, per_video)
+    said = _TRACKS[says]([track for track in tracks if track.num_frames], translation.ids, per_video)
     kept = frozenset(track.track_id for track in said)
-    class_of = _CLASSES[task]
+    class_of = _CLASSES[says]
 
     def spoken(segments: Iterable[Segment]) -> Iterator[Segment]:
         for segment in segments:
@@ -93,7 +94,7 @@ def _translated(tracks: Sequence[Track], ids: Ids, per_video: int | None) -> lis
 
 
 def _objects(tracks: Sequence[Track], ids: Ids, per_video: int | None) -> list[Track]:  # noqa: ARG001
-    """What was pointed at; whatever it is, it is an object."""
+    """Whatever it is, it is an object."""
     return [replace(track, class_id=0, class_scores=()) for track in tracks]
 
 
@@ -106,15 +107,13 @@ def _its_class(class_id: int, ids: Ids) -> int | None:
     return ids[class_id]
 
 
-_TRACKS: dict[TaskName, Callable[[Sequence[Track], Ids, int | None], list[Track]]] = {
-    "vis": _pairs,
-    "vss": _translated,
-    "vps": _translated,
-    "evs": _objects,
+_TRACKS: dict[Says, Callable[[Sequence[Track], Ids, int | None], list[Track]]] = {
+    "pairs": _pairs,
+    "classes": _translated,
+    "objects": _objects,
 }
-_CLASSES: dict[TaskName, Callable[[int, Ids], int | None]] = {
-    "vis": _any_class,
-    "vss": _its_class,
-    "vps": _its_class,
-    "evs": _any_class,
+_CLASSES: dict[Says, Callable[[int, Ids], int | None]] = {
+    "pairs": _any_class,
+    "classes": _its_class,
+    "objects": _any_class,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gvseg_core.data.benchmark import Benchmark
+from gvseg_core.engine.benchmarks import Bench
 from gvseg_core.engine.build import load_segmenter
 from gvseg_core.engine.evaluation.answers import Collector, answer
 from gvseg_core.engine.evaluation.classes import Translation, translate
@@ -23,10 +24,10 @@ from gvseg_core.engine.report import Stages
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.sinks.official import VideoFacts
-from gvseg_core.types import Answer, Footage, Frame, TaskName
+from gvseg_core.types import Answer, Footage, Frame
 
-LOW_CONF: Mapping[TaskName, float] = {"vis": 0.05}
-"""Least scores for metrics that rank predictions, and so gain from unsure ones; other tasks keep their own."""
+LOW_CONF = 0.05
+"""The least score where predictions are ranked, so that unsure ones can only help; elsewhere tasks keep their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,16 @@ class Found:
     facts: VideoFacts
 
 
-def load_for(benchmark: Benchmark, settings: EvalSettings, team: Team, watcher: Watcher) -> Segmenter:
+def load_for(bench: Bench, settings: EvalSettings, team: Team, watcher: Watcher) -> Segmenter:
     """The model, set up as the benchmark is usually tested, where `settings` does not say otherwise.
 
     Raises:
         GvsegError: as `load_segmenter`.
     """
     assert settings.model is not None, "checked before"
-    conf, overrides = settings.conf, dict(settings.overrides)
-    if settings.model != TRUTH and benchmark.task in LOW_CONF:
-        conf = LOW_CONF[benchmark.task] if conf is None else conf
+    benchmark, conf, overrides = bench.benchmark, settings.conf, dict(settings.overrides)
+    if settings.model != TRUTH and bench.scoring.says == "pairs":
+        conf = LOW_CONF if conf is None else conf
         overrides["tracking"] = {"birth_score": conf, **overrides.get("tracking", {})}
     start = time.perf_counter()
     watcher.model_loading(settings.model)
@@ -88,7 +89,7 @@ class Runner:
 
     Args:
         segmenter: for the benchmark's task.
-        benchmark: how many predictions are submitted, and of which task.
+        bench: what results are, and how many.
         footage: the videos.
         exemplar_kind: how objects are pointed at.
         seed: of all chance; each video begins with it, so that their order does not matter.
@@ -100,7 +101,7 @@ class Runner:
     def __init__(
         self,
         segmenter: Segmenter,
-        benchmark: Benchmark,
+        bench: Bench,
         footage: Footage,
         *,
         exemplar_kind: ExemplarKind = "mask",
@@ -109,11 +110,11 @@ class Runner:
         self.segmenter = segmenter
         self.translation = Translation((0,), 1)
         self.notes: list[str] = []
-        self._benchmark = benchmark
+        self._bench = bench
         self._footage = footage
         self._exemplar_kind = exemplar_kind
         self._seed = seed
-        if benchmark.task not in GUIDED:
+        if bench.scoring.says != "objects":
             self.translation = translate(segmenter.task.vocabulary, footage.vocabulary)
             self.notes += filter(None, [self.translation.note(segmenter.task.vocabulary, footage.vocabulary)])
 
@@ -143,9 +144,9 @@ class Runner:
             video,
             [result for result, _ in wanted],
             collector.tracks,
-            task=self._benchmark.task,
+            says=self._bench.scoring.says,
             translation=self.translation,
-            per_video=self._benchmark.per_video,
+            per_video=self._bench.benchmark.per_video,
         )
         facts: dict[str, Any] = {**self._footage.facts(video)}
         return Found(
@@ -155,7 +156,7 @@ class Runner:
                 source.info.size,
                 tuple(name for _, name in wanted),
                 number=facts.pop("number", None),
-                object_ids=given.ids if self._benchmark.task in GUIDED else None,
+                object_ids=given.ids if self._bench.benchmark.task in GUIDED else None,
                 details=facts,
             ),
         )

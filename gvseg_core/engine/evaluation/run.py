@@ -84,7 +84,7 @@ def score_segmenter(
     """
     assert footage.truth is not None, "truth is known"
     team, watcher = team or Team(), watcher or Nobody()
-    work = Work(bench, footage, Runner(segmenter, bench.benchmark, footage))
+    work = Work(bench, footage, Runner(segmenter, bench, footage))
     mine = team.agree(lambda: work.do(team.share(footage.videos), watcher, lambda: False))
     kept = {video: entry.kept for done in team.everyone(mine) for video, entry in done.items()}
     return total(bench.metrics(footage.truth), [(video, kept[video]) for video in footage.videos])

@@ -47,9 +47,9 @@ def evaluate_model(
     footage = team.agree(lambda: bench.benchmark.open(settings.data or Path(), split))
     videos = chosen(footage.videos, settings.videos)
     _check_with_footage(settings, footage)
-    segmenter = team.agree(lambda: load_for(bench.benchmark, settings, team, watcher))
+    segmenter = team.agree(lambda: load_for(bench, settings, team, watcher))
     runner = team.agree(
-        lambda: Runner(segmenter, bench.benchmark, footage, exemplar_kind=settings.exemplar_kind, seed=settings.seed)
+        lambda: Runner(segmenter, bench, footage, exemplar_kind=settings.exemplar_kind, seed=settings.seed)
     )
     for note in runner.notes:
         watcher.note(note)

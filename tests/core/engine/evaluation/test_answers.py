@@ -26,7 +26,7 @@ def track(track_id: int, class_id: int, *class_scores: float, num_frames: int = 
 
 
 def pairs(tracks: list[Track], per_video: int | None = None) -> list[tuple[int, int, float]]:
-    said = answer("v", [], tracks, task="vis", translation=TRANSLATION, per_video=per_video)
+    said = answer("v", [], tracks, says="pairs", translation=TRANSLATION, per_video=per_video)
     return [(t.track_id, t.class_id, t.score) for t in said.tracks]
 
 
@@ -53,25 +53,25 @@ def test_an_object_that_never_covered_a_pixel_is_no_prediction() -> None:
 
 
 def test_two_classes_of_the_model_that_are_one_of_the_benchmark_add_up() -> None:
-    said = answer("v", [], [track(1, 0, 0.25, 0.5)], task="vis", translation=Translation((0, 0), 1))
+    said = answer("v", [], [track(1, 0, 0.25, 0.5)], says="pairs", translation=Translation((0, 0), 1))
     assert [t.score for t in said.tracks] == [0.75]
 
 
 def test_masks_of_objects_that_are_not_submitted_are_left_out() -> None:
     tracks = [track(1, 0, 0.9), track(2, 0, 0.1)]
-    said = answer("v", [frame((1, 0), (2, 0))], tracks, task="vis", translation=TRANSLATION, per_video=1)
+    said = answer("v", [frame((1, 0), (2, 0))], tracks, says="pairs", translation=TRANSLATION, per_video=1)
     assert [s.track_id for result in said.frames for s in result.segments] == [1]
 
 
 def test_a_region_has_one_class_and_none_that_the_benchmark_lacks() -> None:
     tracks = [track(1, 0), track(2, 1), track(3, 2)]
-    said = answer("v", [frame((1, 0), (2, 1), (3, 2))], tracks, task="vps", translation=TRANSLATION)
+    said = answer("v", [frame((1, 0), (2, 1), (3, 2))], tracks, says="classes", translation=TRANSLATION)
     assert [(t.track_id, t.class_id) for t in said.tracks] == [(1, 1), (3, 0)]
     assert [(s.track_id, s.class_id) for result in said.frames for s in result.segments] == [(1, 1), (3, 0)]
 
 
-def test_what_was_pointed_at_is_an_object_whatever_the_model_calls_it() -> None:
-    said = answer("v", [frame((1, 7))], [track(1, 7)], task="evs", translation=Translation((), 1))
+def test_where_no_class_counts_all_are_objects_whatever_the_model_calls_them() -> None:
+    said = answer("v", [frame((1, 7))], [track(1, 7)], says="objects", translation=Translation((), 1))
     assert [t.class_id for t in said.tracks] == [0]
     assert [s.class_id for result in said.frames for s in result.segments] == [0]
 

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from gvseg_core.data.synth import synth
+from gvseg_core.data.classes import plain_vocabulary
+from gvseg_core.engine.benchmarks import Bench, choose_bench
 from gvseg_core.engine.build import load_segmenter
 from gvseg_core.engine.evaluation import model as evaluation_model
 from gvseg_core.engine.evaluation.model import Runner, load_for
 from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.engine.evaluation.team import Team
 from gvseg_core.engine.evaluation.watching import Nobody
+from gvseg_core.errors import ModelError
 from gvseg_core.types import TaskName
 from tests.models import write_tiny_model
 
@@ -27,9 +29,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
 
 
-def load(tiny: Path, task: TaskName, benchmark: Any = None, **values: Any) -> Any:
+def load(tiny: Path, task: TaskName, bench: Bench | None = None, **values: Any) -> Any:
     settings = EvalSettings(bench="synth", task=task, model=str(tiny), dtype="fp32", **values)
-    return load_for(benchmark or synth(task), settings, Team(), Nobody())
+    return load_for(bench or choose_bench("synth", task), settings, Team(), Nobody())
 
 
 def test_instances_are_looked_for_with_low_scores_as_ap_wants(tiny: Path) -> None:
@@ -42,6 +44,13 @@ def test_instances_are_looked_for_with_low_scores_as_ap_wants(tiny: Path) -> Non
     assert segmenter.task.tracking.memory == 9
 
 
+def test_where_predictions_are_not_ranked_objects_need_their_usual_scores(tiny: Path) -> None:
+    bench = choose_bench("synth", "vis")
+    counted = replace(bench, scoring=replace(bench.scoring, says="classes"))
+    segmenter = load(tiny, "vis", counted)
+    assert (segmenter.task.settings.conf, segmenter.task.tracking.birth_score) == (0.3, 0.5)
+
+
 def test_panoptic_regions_keep_their_own_scores(tiny: Path) -> None:
     segmenter = load(tiny, "vps")
     assert (segmenter.task.settings.conf, segmenter.task.tracking.birth_score) == (0.8, 0.5)
@@ -50,7 +59,9 @@ def test_panoptic_regions_keep_their_own_scores(tiny: Path) -> None:
 def test_pictures_have_the_size_that_is_usual_for_the_backbone(tiny: Path) -> None:
     own = load_segmenter(tiny, "vps").input_settings
     family = load_segmenter(tiny, "vps").network.settings.backbone.kind
-    usual = replace(synth("vps"), short_side={family: 96, "other": 33}, max_side=200)
+    bench = choose_bench("synth", "vps")
+    sides = {family: 96, "other": 33}
+    usual = replace(bench, benchmark=replace(bench.benchmark, short_side=sides, max_side=200))
     assert load(tiny, "vps").input_settings == own
     found = load(tiny, "vps", usual).input_settings
     assert (found.short_side, found.max_side) == (96, 200)
@@ -71,13 +82,13 @@ def test_each_process_has_a_gpu_of_its_own(
 
 
 def test_a_video_does_not_depend_on_those_before_it(tiny: Path) -> None:
-    benchmark = synth("vps")
-    footage = benchmark.open(SPEC, "val")
+    bench = choose_bench("synth", "vps")
+    footage = bench.benchmark.open(SPEC, "val")
     segmenter = load(tiny, "vps", overrides={"tracking": {"birth_score": 0.0}})
     segmenter.task.settings = segmenter.task.settings.model_copy(update={"conf": 0.0, "overlap": 0.0})
 
     def said(*videos: str) -> Any:
-        runner = Runner(segmenter, benchmark, footage)
+        runner = Runner(segmenter, bench, footage)
         return [list(runner.run(video, Nobody()).answer.frames) for video in videos]
 
     first, second = footage.videos
@@ -89,9 +100,9 @@ def test_a_video_does_not_depend_on_those_before_it(tiny: Path) -> None:
 
 def test_facts_name_every_frame_and_the_objects_that_were_given(tiny: Path) -> None:
     for task in ("vps", "evs"):
-        benchmark = synth(task)
-        footage = benchmark.open(SPEC, "val")
-        found = Runner(load(tiny, task), benchmark, footage).run("val_001001", Nobody())
+        bench = choose_bench("synth", task)
+        footage = bench.benchmark.open(SPEC, "val")
+        found = Runner(load(tiny, task), bench, footage).run("val_001001", Nobody())
         assert (found.facts.name, found.facts.size, found.facts.number) == ("val_001001", (48, 64), 2)
         assert found.facts.frames == ("00000", "00001", "00002", "00003", "00004")
         exemplar = next(iter(footage.open("val_001001"))).exemplar
@@ -100,11 +111,23 @@ def test_facts_name_every_frame_and_the_objects_that_were_given(tiny: Path) -> N
         assert found.facts.object_ids == given
 
 
+def test_where_no_class_counts_a_model_of_any_classes_will_do(tiny: Path) -> None:
+    bench = choose_bench("synth", "vis")
+    footage: Any = bench.benchmark.open(SPEC, "val")
+    footage.vocabulary = plain_vocabulary("others", ["axolotl", "unicorn"])
+    segmenter = load(tiny, "vis")
+    with pytest.raises(ModelError, match="are none of the 2 of others"):
+        Runner(segmenter, bench, footage)
+    agnostic = replace(bench, scoring=replace(bench.scoring, says="objects"))
+    found = Runner(segmenter, agnostic, footage).run("val_001000", Nobody())
+    assert {track.class_id for track in found.answer.tracks} == {0}
+
+
 def test_frames_without_a_name_are_shown_and_not_answered(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = synth("vss")
-    footage = benchmark.open(SPEC, "val")
+    bench = choose_bench("synth", "vss")
+    footage = bench.benchmark.open(SPEC, "val")
     names = {1: "one", 3: "three"}
     monkeypatch.setattr(type(footage), "frame_name", lambda *given: names.get(given[2].index, ""))
-    found = Runner(load(tiny, "vss"), benchmark, footage).run("val_001000", Nobody())
+    found = Runner(load(tiny, "vss"), bench, footage).run("val_001000", Nobody())
     assert found.facts.frames == ("one", "three")
     assert [result.frame.index for result in found.answer.frames] == [1, 3]
