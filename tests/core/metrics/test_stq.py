@@ -96,6 +96,13 @@ def test_on_vipseg_the_first_segment_of_a_video_is_no_track_if_it_is_a_thing() -
     assert scored(Stq(CLASSES, "vipseg"), [Video("v", with_sky, maps, meaning, meaning)]).details["STQ"]["tracks"] == 2
 
 
+def test_a_found_track_that_changes_its_class_is_two() -> None:
+    true = np.full((2, 1, 4), 5, np.uint8)
+    found = np.array([[[5] * 4], [[9] * 4]], np.uint8)
+    video = Video("v", true, found, MEANING, {5: (50, 3, False), 9: (50, 2, False)})
+    assert scored(Stq(CLASSES, "kitti_step"), [video]).metrics["AQ"] == 0.5
+
+
 def test_void_found_where_there_is_none_is_a_class_of_iou_0() -> None:
     video = Video("v", np.ones((1, 1, 4), np.uint8), np.array([[[1, 1, 1, 0]]], np.uint8), MEANING, MEANING)
     scores = scored(Stq(CLASSES, "kitti_step"), [video])

@@ -151,6 +151,24 @@ def test_of_several_crowds_of_a_class_the_last_one_listed_excuses(order: tuple[i
     assert told.get("0", {}).get("fp", 0) == fp
 
 
+def test_a_crowd_that_an_earlier_frame_has_comes_before_one_that_a_later_frame_lists_first() -> None:
+    """Crowd 6 is on both frames, crowd 7 on the second: 7 is the last one, whatever its place in the list."""
+    true = np.array([[[6, 6, 6, 6]], [[6, 7, 7, 7]]], np.uint8)
+    found = np.array([[[1, 1, 1, 1]], [[1, 5, 5, 5]]], np.uint8)
+    crowds = {7: (61, 3, True), 6: (60, 3, True)}
+    told = scored(Vpq(CLASSES), [Video("v", true, found, crowds, {5: (50, 3, False)})]).details["VPQ_windows"]
+    assert "0" not in told["2"]["per_class"]
+    assert told["1"]["per_class"]["0"]["fp"] == 1  # on the second frame alone, 6 is the last one
+
+
+def test_of_video_k_net_an_id_of_two_classes_is_two_segments() -> None:
+    true = np.full((2, 1, 4), 5, np.uint8)
+    found = np.array([[[5] * 4], [[9] * 4]], np.uint8)
+    video = Video("v", true, found, {5: MEANING[5]}, {5: (50, 3, False), 9: (50, 2, False)})
+    told = scored(StepVpq(CLASSES), [video]).variants["VPQ_video_k_net"]["2"]["per_class"]
+    assert {number: (of["tp"], of["fp"], of["fn"]) for number, of in told.items()} == {"0": (0, 1, 1), "5": (0, 1, 0)}
+
+
 def test_where_nothing_occurs_the_mean_is_not_defined() -> None:
     empty = np.zeros((3, 2, 2), np.uint8)
     metrics = scored(Vpq(CLASSES), [Video("v", empty, empty, MEANING, MEANING)]).metrics
