@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,6 @@ from gvseg_core.types import (
 
 if TYPE_CHECKING:
     from gvseg_core.data.demo import DemoFrame
-    from gvseg_core.data.video_json import VideoTruth
 
 THINGS = Vocabulary("demo_things", tuple(info for info in DEMO_VOCABULARY.classes if info.is_thing))
 VOCABULARIES: dict[TaskName, Vocabulary] = {
@@ -58,7 +57,7 @@ class SynthTruth:
         self.vocabulary = VOCABULARIES[task]
         self.videos: Sequence[str] = settings.names(split)
         self.notes: list[str] = []
-        self.listed = {
+        self.listed: Mapping[str, Video] = {
             name: Video(number, name, settings.size, tuple(f"{index:05d}.jpg" for index in range(settings.frames)))
             for number, name in enumerate(self.videos, start=1)
         }
@@ -170,8 +169,7 @@ def _objects_in_json(path: Path, truth: Truth) -> Results:
     from gvseg_core.data.video_json import VideoResults
 
     assert isinstance(truth, SynthTruth), "results are read against the truth of their own set"
-    # Of its own kind of truth it asks for no more than `listed` and `vocabulary`.
-    return VideoResults(path / "results.json" if path.is_dir() else path, cast("VideoTruth", truth))
+    return VideoResults(path / "results.json" if path.is_dir() else path, truth)
 
 
 def _objects_in_maps(path: Path, truth: Truth) -> Results:

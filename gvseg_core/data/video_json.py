@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 from gvseg_core.data.folders import shown
 from gvseg_core.data.json_files import iterate
@@ -82,7 +82,9 @@ class VideoTruth:
                 raise DataError(f"{self._where}: no {key} in it; wanted videos, categories and annotations")
         refuse_undeclared(self._where, "annotations: video_id", sorted(strange["video_id"]), "ids of videos")
         refuse_undeclared(self._where, "annotations: category_id", sorted(strange["category_id"]), "ids of categories")
-        self.listed = {video.name: video for video in with_names([self._videos[n] for n in sorted(self._videos)])}
+        self.listed: Mapping[str, Video] = {
+            video.name: video for video in with_names([self._videos[n] for n in sorted(self._videos)])
+        }
         self.videos: Sequence[str] = tuple(self.listed)
         self.vocabulary = read_vocabulary(categories, official)
         self.notes: list[str] = tally.notes
@@ -114,8 +116,15 @@ class VideoTruth:
         self._spool.put(number, (len(self._spool) + 1, self._class_ids[category], *said, *more))
 
 
+class Listing(Protocol):
+    """What results are read against: the videos of a truth and its classes."""
+
+    vocabulary: Vocabulary
+    listed: Mapping[str, Video]
+
+
 class VideoResults:
-    """Results for a `VideoTruth` (a `Results`).
+    """Results for a truth (a `Results`).
 
     Track ids are the places of predictions in the file, from 1; the `details` of a track say `where` it stands.
 
@@ -123,7 +132,7 @@ class VideoResults:
         DataError: the file is malformed, or speaks of a video that the truth does not have.
     """
 
-    def __init__(self, path: Path, truth: VideoTruth) -> None:
+    def __init__(self, path: Path, truth: Listing) -> None:
         self._where = printable(path)
         self._truth = truth
         self._spool = Spool()
