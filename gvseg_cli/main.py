@@ -17,6 +17,7 @@ from gvseg_cli.console import Console, drop_stdout, occupy_closed_streams
 from gvseg_cli.eval import evaluate
 from gvseg_cli.predict import predict
 from gvseg_cli.signals import Interrupts
+from gvseg_cli.train import train
 from gvseg_core import __version__
 from gvseg_core.errors import DeviceError, GvsegError, UsageError
 
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command("eval")(evaluate)
+app.command()(train)
 
 
 def _print_version(wanted: bool) -> None:
@@ -67,6 +69,7 @@ def gvseg(
     gvseg predict demo --task vps --model M     no video at hand: a rendered one
     gvseg eval --bench ovis --gt GT --results R     the official numbers, for files
     gvseg eval --bench synth --task vis --model M     for a model; no data needed
+    gvseg train --preset synth_tiny     a network of one's own, from rendered data
 
     \b
     Exit codes: 0 done; 1 some inputs failed or were cut; 2 wrong command or

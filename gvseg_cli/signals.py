@@ -16,7 +16,7 @@ from typing import Any
 
 from gvseg_cli.console import Console
 
-STOPPING = b"gvseg: stopping: finishing the current clip and closing the files (once more: stop at once)\n"
+STOPPING = "gvseg: stopping: {doing} (once more: stop at once)\n"
 WIPE_LINE = b"\r\x1b[K"
 
 
@@ -27,6 +27,7 @@ class Interrupts:
         self._console = console
         self._number: int | None = None
         self._give_up: Callable[[], None] | None = None
+        self._said = b""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -40,8 +41,20 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def finish_in_order(self, give_up: Callable[[], None]) -> None:
-        """From now on the first signal only sets the flag; the second calls `give_up` and exits."""
+    def also(self, number: int | None) -> None:
+        """Handle another signal in the same way, where the system has it: SIGUSR1, by which Slurm tells of a limit."""
+        if number is not None and self._before and number not in self._before:
+            self._before[number] = signal.signal(number, self._handle)
+
+    def finish_in_order(
+        self, give_up: Callable[[], None], doing: str = "finishing the current clip and closing the files"
+    ) -> None:
+        """From now on the first signal only sets the flag; the second calls `give_up` and exits.
+
+        Args:
+            doing: what happens between the two, in words.
+        """
+        self._said = STOPPING.format(doing=doing).encode()
         self._give_up = give_up
 
     def came(self) -> bool:
@@ -50,7 +63,7 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """As a shell reports a process that the signal ended: 130 or 143."""
+        """As a shell reports a process that the signal ended: 130, 143, or 138 for SIGUSR1."""
         return 128 + (self._number or signal.SIGINT)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
@@ -65,4 +78,4 @@ class Interrupts:
         if not self._console.quiet:
             with contextlib.suppress(OSError):  # stderr may be closed
                 # Neither buffered nor locked: safe in a handler.
-                os.write(2, WIPE_LINE * self._console.is_terminal + STOPPING)
+                os.write(2, WIPE_LINE * self._console.is_terminal + self._said)

@@ -64,7 +64,7 @@ def load_segmenter(
     precision = choose_dtype(dtype, place)
     checkpoint = name_classes(read_checkpoint(model, offline=offline), vocabulary)
     checkpoint.check_task(task)
-    head = _choose_head(checkpoint, vocabulary)
+    head = _choose_head(checkpoint, vocabulary, task)
 
     overrides = settings or {}
     input_settings = _changed(checkpoint.input, overrides.get("input", {}), "input")
@@ -198,11 +198,13 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
-def _choose_head(checkpoint: Checkpoint, vocabulary: str | None) -> Vocabulary:
+def _choose_head(checkpoint: Checkpoint, vocabulary: str | None, task: TaskName) -> Vocabulary:
     known = dict(checkpoint.vocabularies)
     if not known:
         raise ModelError("the weights have no class head; they are not a segmenter")
-    return choose("vocabulary", known, vocabulary) if vocabulary is not None else next(iter(known.values()))
+    if vocabulary is not None:
+        return choose("vocabulary", known, vocabulary)
+    return known[checkpoint.answers.get(task, next(iter(known)))]
 
 
 def _task_settings(kind: Any, task: TaskName, conf: float | None, classes: frozenset[int] | None) -> Any:

@@ -92,7 +92,7 @@ class Decoder(nn.Module):
             position = queries.position
             if self.shape_position is not None:
                 shapes = self._describe(self._look(x)[1], finest, frame)
-                position = position + self._code_of_shapes(shapes, queries.is_thing)
+                position = position + self.code_of_shapes(shapes, queries.is_thing)
             x = layer.discuss(x, position)
         embeddings, mask_embeddings = self._look(x)
         described = self._describe(mask_embeddings, finest, frame) if descriptors else None
@@ -129,7 +129,7 @@ class Decoder(nn.Module):
         cells = (frame[0] * level.size[0], frame[1] * level.size[1])
         return shape_position(masks, cells, d_model=self.norm.normalized_shape[0])
 
-    def _code_of_shapes(self, descriptors: Tensor, is_thing: Tensor | None) -> Tensor:
+    def code_of_shapes(self, descriptors: Tensor, is_thing: Tensor | None) -> Tensor:
         """(B, Q, C): the mean over the frames that show the object, projected; 0 for stuff and for nothing."""
         assert self.shape_position is not None
         shown = descriptors.ne(0).any(-1).sum(2).clamp(min=1)  # (B, Q)

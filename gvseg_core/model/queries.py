@@ -130,6 +130,10 @@ class ClassQueries(nn.Module):
         moved = known.mean * momentum + means.to(known.mean.dtype) * (1 - momentum)
         known.mean.copy_(torch.where(present[:, None], moved, known.mean))
 
+    def means(self, vocabulary: str) -> Tensor:
+        """(K, C) as they stand."""
+        return self._known(vocabulary).mean
+
     def _known(self, vocabulary: str) -> _ClassMeans:
         known = choose("vocabulary", dict(self.classes.items()), vocabulary)
         assert isinstance(known, _ClassMeans)

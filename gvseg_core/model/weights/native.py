@@ -45,6 +45,7 @@ def read(container: Container) -> Checkpoint:
             )
         vocabularies = {name: _vocabulary_from(name, rows) for name, rows in said["vocabularies"].items()}
         tasks = tuple(task for task in said["tasks"] if task in get_args(TaskName))
+        answers = {task: head for task, head in said.get("answers", {}).items() if head in vocabularies}
         signed = str(said["sha256"])
         provenance = {str(key): str(value) for key, value in said["provenance"].items()}
         settings = parse(ModelSettings, said["model"], f"{path}: model")
@@ -67,6 +68,7 @@ def read(container: Container) -> Checkpoint:
         sha256=found,
         vocabularies=vocabularies,
         tasks=tasks,
+        answers=answers,
         hints=(path.stem,),
         provenance=provenance,
     )
@@ -95,6 +97,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
         "input": checkpoint.input.model_dump(mode="json"),
         "vocabularies": {name: _rows_of(vocabulary) for name, vocabulary in checkpoint.vocabularies.items()},
         "tasks": list(checkpoint.tasks),
+        "answers": dict(checkpoint.answers),
         "provenance": dict(checkpoint.provenance),
     }
     save_file(state, path, metadata={KEY: json.dumps(said, sort_keys=True, ensure_ascii=False)})

@@ -1,0 +1,290 @@
+"""One part of a step: samples in, losses out, and what has to be remembered once the step is done.
+
+Clips of one size, task and class head go through the network together. Whatever chance a clip needs (cells of the grid,
+points of the losses) is its own, made from the run's seed and the sample's number: so neither the parts of a step nor
+the number of processes changes what a sample teaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gvseg_core.config import InputSettings
+from gvseg_core.data.training.collate import collate
+from gvseg_core.data.training.samples import Sample
+from gvseg_core.engine.training.processes import Processes
+from gvseg_core.losses.contrast import ClassQueues, View, contrast_loss, view_of
+from gvseg_core.losses.matching import Matching, MatchProblems, match
+from gvseg_core.losses.points import draw_points
+from gvseg_core.losses.segmentation import Normaliser, amounts, segmentation_losses
+from gvseg_core.losses.targets import Targets, class_map, targets_of, true_shapes
+from gvseg_core.model.network import Network
+from gvseg_core.model.queries import class_means, class_sums
+from gvseg_core.recipes import TrainSettings
+from gvseg_core.tasks.teaching import Shown, Teaching, teaching_of
+from gvseg_core.types import Features, LabelledClip, Prediction, Size, TaskName, Vocabulary
+
+AMP = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_Lesson = tuple[TaskName, str]
+"""A task and the class head it is taught on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What the losses of a step are divided by; parts and processes add up."""
+
+    segmentation: Normaliser = field(default_factory=lambda: Normaliser(0.0, 0.0))
+    anchors: float | Tensor = 0.0  # targets of key clips
+
+    def __add__(self, other: Amounts) -> Amounts:
+        return Amounts(self.segmentation + other.segmentation, self.anchors + other.anchors)
+
+
+@dataclass
+class Remembered:
+    """What a step leaves behind; parts add to it, `Learner.remember` puts it where it belongs."""
+
+    sums: dict[_Lesson, Tensor] = field(default_factory=dict)  # of features by class
+    keys: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)  # by head: queries, their classes
+    problems: MatchProblems = field(default_factory=MatchProblems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Clips that go through the network together."""
+
+    lesson: _Lesson
+    samples: list[Sample]
+    clips: list[LabelledClip]
+    keys: list[int]
+    distant: list[bool]
+    chance: list[torch.Generator]
+
+
+class Learner(nn.Module):
+    """The network with everything that training adds to it.
+
+    Args:
+        network: made ready by `optimiser.trainable`.
+        lessons: the class head of every (task, vocabulary name) that is taught.
+        settings: of the run.
+        input_settings: how pictures become input.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        lessons: Mapping[_Lesson, Vocabulary],
+        settings: TrainSettings,
+        input_settings: InputSettings,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self.input_settings = input_settings
+        self.teachings: dict[_Lesson, Teaching] = {
+            (task, head): teaching_of(task, network.queries, vocabulary) for (task, head), vocabulary in lessons.items()
+        }
+        dim = network.settings.decoder.dim
+        by_class = {
+            head: len(vocabulary)
+            for (task, head), vocabulary in lessons.items()
+            if len(self.teachings[task, head].things) < len(vocabulary)
+        }
+        self.queues = nn.ModuleDict(
+            {head: ClassQueues(num, settings.contrast.queue, dim) for head, num in by_class.items()}
+        )
+
+    def amounts(self, samples: Sequence[Sample]) -> Amounts:
+        """What samples add to the divisors; the network need not have run."""
+        total = Amounts()
+        for sample in samples:
+            teaching = self.teachings[sample.task, sample.vocabulary]
+            key = sample.clips[0]
+            targets = [self._targets(teaching, clip, key) for clip in sample.clips]
+            counted = amounts(targets, teaching.num_queries(key), self.settings.loss, teaching.num_free())
+            total += Amounts(counted, float(len(key.class_ids)))
+        return total
+
+    def forward(
+        self, samples: Sequence[Sample], divisors: Amounts, remembered: Remembered
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The losses of one part of a step.
+
+        Args:
+            samples: at least one.
+            divisors: of the whole step, a process's mean share.
+            remembered: is added to.
+
+        Returns:
+            What is to fall, and its weighted terms without gradient: "class", "mask", "dice" (sums over all outputs),
+            "contrast", and each but the last for the final output alone ("final_class", …).
+        """
+        losses: dict[str, Tensor] = {}
+        for group in self._groups(samples):
+            for name, value in self._learn(group, divisors, remembered).items():
+                losses[name] = losses[name] + value if name in losses else value
+        total = torch.stack([value.float() for value in losses.values()]).sum()
+        return total, _summed(losses)
+
+    @torch.no_grad()
+    def remember(self, remembered: Remembered, processes: Processes) -> None:
+        """Move class means and queues on, the same in every process; once a step, after the optimiser."""
+        for lesson in sorted(self.teachings):
+            source = self.teachings[lesson].class_source
+            if source is None:
+                continue
+            sums = remembered.sums.get(lesson)
+            if sums is None:  # nothing of it in this process's share
+                mean = source.means(lesson[1])
+                sums = mean.new_zeros(mean.shape[0], mean.shape[1] + 1, dtype=torch.float32)
+            source.update(lesson[1], *class_means(processes.sum(sums)))
+        for head in sorted(self.queues):
+            queues = self.queues[head]
+            assert isinstance(queues, ClassQueues)
+            found = remembered.keys.get(head, [])
+            embeddings = torch.cat([queues.keys.new_zeros(0, queues.keys.shape[-1]), *(e.float() for e, _ in found)])
+            class_ids = torch.cat([queues.written.new_zeros(0), *(ids for _, ids in found)])
+            queues.enqueue(embeddings, class_ids, processes.gather)
+
+    # --- one group ----------------------------------------------------------------------------------------------------
+
+    def _groups(self, samples: Sequence[Sample]) -> list[_Group]:
+        groups: dict[tuple[object, ...], _Group] = {}
+        for sample in samples:
+            lesson = sample.task, sample.vocabulary
+            alone = sample.number if self.teachings[lesson].one_video else None
+            first = sample.clips[0]
+            shapes = {tuple(clip.pixels.shape) for clip in sample.clips}
+            assert len(shapes) == 1, "clips of one sample are seen alike"
+            group = groups.setdefault((lesson, tuple(first.pixels.shape), alone), _Group(lesson, [], [], [], [], []))
+            group.samples.append(sample)
+            group.keys.extend([len(group.clips)] * len(sample.clips))
+            group.clips.extend(sample.clips)
+            group.distant.extend(sample.distant)
+            group.chance.extend(self._chance(sample.number, c) for c in range(len(sample.clips)))
+        return list(groups.values())
+
+    def _chance(self, number: int, clip: int) -> torch.Generator:
+        mixed = (self.settings.seed * 1_000_003 + number) * 64 + clip
+        return torch.Generator().manual_seed(mixed % 2**63)
+
+    def _targets(self, teaching: Teaching, clip: LabelledClip, key: LabelledClip) -> Targets:
+        size = int(clip.pixels.shape[-2]), int(clip.pixels.shape[-1])
+        return targets_of(
+            clip, _padded(size, self.input_settings), things=teaching.things, rows=teaching.rows(clip, key)
+        )
+
+    def _learn(self, group: _Group, divisors: Amounts, remembered: Remembered) -> dict[str, Tensor]:
+        teaching = self.teachings[group.lesson]
+        device = next(self.network.parameters()).device
+        batch = collate(group.clips, self.input_settings, device)
+        targets = [
+            self._targets(teaching, clip, group.clips[key]).to(device)
+            for clip, key in zip(group.clips, group.keys, strict=True)
+        ]
+        with self._precision(device):
+            features = self.network.encode(batch.pixels)
+            self._note_classes(group.lesson, features, targets, remembered)
+            queries = teaching.start(
+                Shown(
+                    features,
+                    group.clips,
+                    group.keys,
+                    group.distant,
+                    (batch.sizes[0][0] / batch.pixels.shape[-2], batch.sizes[0][1] / batch.pixels.shape[-1]),
+                    group.chance,
+                )
+            )
+            prediction = self.network.decode(
+                features,
+                queries,
+                group.lesson[1],
+                picture_size=batch.sizes[0],
+                descriptors=self.network.decoder.shape_position is not None,
+                auxiliary=True,
+                time_code=self.network.settings.clip_length > 1,
+            )
+            loss = self.settings.loss
+            points = [draw_points(loss, batch.pixels.shape[1], device, chance) for chance in group.chance]
+            matching = match(prediction, targets, points, loss, teaching.num_free())
+            remembered.problems += matching.problems
+            losses = segmentation_losses(prediction, targets, points, matching, loss, divisors.segmentation)
+            if self.settings.contrast.weight:
+                losses |= self._contrast(group, prediction, queries.is_thing, targets, matching, divisors, remembered)
+        return losses
+
+    def _contrast(
+        self,
+        group: _Group,
+        prediction: Prediction,
+        is_thing: Tensor | None,
+        targets: Sequence[Targets],
+        matching: Matching,
+        divisors: Amounts,
+        remembered: Remembered,
+    ) -> dict[str, Tensor]:
+        """What is compared is what the tracker compares: q + P·H where there is a projection, for things."""
+        identities = prediction.embeddings
+        decoder = self.network.decoder
+        if prediction.descriptors is not None and decoder.shape_position is not None:
+            identities = identities + decoder.code_of_shapes(prediction.descriptors, is_thing).float()
+        dim = self.network.settings.decoder.dim
+        views = [
+            view_of(identities[c], pairs, target, true_shapes(target, dim), distant=far)
+            for c, (pairs, target, far) in enumerate(zip(matching.pairs, targets, group.distant, strict=True))
+        ]
+        samples: dict[int, list[View]] = {}
+        for view, key in zip(views, group.keys, strict=True):
+            samples.setdefault(key, []).append(view)
+        queues = self._queues(group.lesson[1])
+        if queues is not None:
+            for view in views:
+                stuff = ~view.is_thing
+                kept = remembered.keys.setdefault(group.lesson[1], [])
+                kept.append((view.embeddings[stuff].detach(), view.class_ids[stuff]))
+        return contrast_loss(list(samples.values()), self.settings.contrast, divisors.anchors, queues)
+
+    def _queues(self, head: str) -> ClassQueues | None:
+        if head not in self.queues:
+            return None
+        queues = self.queues[head]
+        assert isinstance(queues, ClassQueues)
+        return queues
+
+    def _note_classes(
+        self, lesson: _Lesson, features: Features, targets: Sequence[Targets], remembered: Remembered
+    ) -> None:
+        teaching = self.teachings[lesson]
+        if teaching.class_source is None:
+            return
+        size: Size = tuple(features.multi_scale[-1].shape[-2:])  # type: ignore[assignment]
+        labels = torch.stack([class_map(target, size) for target in targets])
+        sums = class_sums(features, labels, len(teaching.vocabulary))
+        remembered.sums[lesson] = remembered.sums[lesson] + sums if lesson in remembered.sums else sums
+
+    def _precision(self, device: torch.device) -> AbstractContextManager[object]:
+        dtype = AMP[self.settings.amp]
+        return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
+def _padded(size: Size, settings: InputSettings) -> Size:
+    d = settings.divisor
+    return -(-size[0] // d) * d, -(-size[1] // d) * d
+
+
+def _summed(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """By term over all outputs, and of the final output alone."""
+    told: dict[str, Tensor] = {}
+    for name, value in losses.items():
+        term = name.split("_")[0]
+        told[term] = told.get(term, torch.zeros((), device=value.device)) + value.detach()
+        if name == term and term != "contrast":
+            told[f"final_{term}"] = value.detach()
+    return told
