@@ -74,7 +74,6 @@ def open_split(path: Path, split: str) -> MapFootage:
         DataError: something is missing.
     """
     maps = _maps(path, split)
-    names = list(maps) if maps is not None else None
     part = "testing" if split == "test" else "training"
     places = [f"images/{split}", f"{part}/image_02", f"{part}/image_2", "image_02", "image_2"]
     folder = next((path / p for p in places if folders_in(path / p)), None)
@@ -83,7 +82,7 @@ def open_split(path: Path, split: str) -> MapFootage:
     if maps is None:
         if split != "test":
             raise misfit(path, "kitti_step", f"no panoptic_maps/{split} in it; wanted KITTI-STEP's folder")
-        pictures = {name: frames_in(folder / name, PICTURES) for name in names or folders_in(folder)}
+        pictures = {name: frames_in(folder / name, PICTURES) for name in folders_in(folder)}
         return MapFootage(KITTI_STEP, pictures, RATE, None, f"no maps of {split}; {BENCHMARK.server}")
     truth = _truth(maps, split)
     pictures = {name: find_frames(folder / name, truth.frame_names(name), PICTURES) for name in truth.videos}

@@ -30,7 +30,7 @@ from gvseg_core.data.map_files import read_id_runs, read_labels
 from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth
 from gvseg_core.data.names import pair_names, stem_of
 from gvseg_core.data.panoptic_json import PanopticList, read_categories
-from gvseg_core.data.recognition import misfit
+from gvseg_core.data.recognition import misfit, recognise
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.ops.label_maps import Known, MapSegments
@@ -251,8 +251,8 @@ def _truth(files: _Files) -> MapTruth:
     if files.listing is None or (not (files.root / "panomasksRGB").is_dir() and (files.root / "panomasks").is_dir()):
         return _raw_truth(files)
     record = read_record(files.listing)
-    if not {"videos", "annotations", "categories"} <= record.value.keys():
-        raise misfit(files.listing, "vipseg", "wanted videos, annotations and categories, as VIPSeg's JSON has them")
+    if not {"videos", "annotations", "categories"} <= record.value.keys() or recognise(files.listing) == "ytvis21":
+        raise misfit(files.listing, "vipseg", "wanted videos, annotations of segments_info, and categories")
     vocabulary = read_categories(record.records("categories"), VIPSEG)
     listed = PanopticList(record, vocabulary)
     stems = _frames(record)
