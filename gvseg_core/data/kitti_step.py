@@ -91,10 +91,12 @@ def open_split(path: Path, split: str) -> MapFootage:
 
 def _maps(path: Path, split: str) -> dict[str, list[Path]] | None:
     """The maps of each sequence; None where there are none of the split."""
-    for root in (path, path / "kitti-step", path.parent):
-        folder = root / "panoptic_maps" / split
-        if folders_in(folder) and (root != path.parent or path.name == "panoptic_maps"):
-            return {name: frames_in(folder / name) for name in folders_in(folder)}
+    places = [path / "panoptic_maps" / split, path / "kitti-step" / "panoptic_maps" / split]
+    if path.name == "panoptic_maps":
+        places.append(path / split)
+    for folder in places:
+        if names := folders_in(folder):
+            return {name: frames_in(folder / name) for name in names}
     names = [name for name in folders_in(path) if len(name) == 4 and name.isdecimal()]
     if names and any((path / names[0]).glob("*.png")):
         return {name: frames_in(path / name) for name in names}
@@ -103,8 +105,7 @@ def _maps(path: Path, split: str) -> dict[str, list[Path]] | None:
 
 def _truth(maps: Mapping[str, list[Path]], split: str) -> MapTruth:
     notes = []
-    missing = [name for name in VALIDATION if name not in maps]
-    if split == "val" and (missing or len(maps) > len(VALIDATION)):
+    if split == "val" and set(maps) != set(VALIDATION):
         notes.append(f"{len(maps)} sequences; the official validation set has the nine {', '.join(VALIDATION)}")
     return MapTruth(KITTI_STEP, maps, _reader(crowds=True), notes=notes)
 
