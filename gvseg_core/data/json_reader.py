@@ -53,8 +53,8 @@ class JsonReader:
 
     # --- the window ---
 
-    def more(self, num_bytes: int = _CHUNK) -> None:
-        """Let go of what has been passed, and read on."""
+    def more(self, num_bytes: int) -> None:
+        """Let go of what has been passed, and read on; to the end if `num_bytes` is negative."""
         self.passed += self.at
         self.text = self.text[self.at :]
         self.at = 0
@@ -80,7 +80,7 @@ class JsonReader:
             self.at = found.end()
             if self.at < len(self.text) or self.ended:
                 return self.text[self.at : self.at + 1]
-            self.more()
+            self.more(_CHUNK)
 
     def take(self, wanted: str) -> str:
         """The next character, which is one of `wanted`."""
