@@ -49,6 +49,21 @@ def folders_in(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".") if folder.is_dir() else []
 
 
+def find_folders(folder: Path, names: Sequence[str], listed_by: str) -> dict[str, Path]:
+    """The folder of each video, in the order of `names`.
+
+    Args:
+        listed_by: what says that they are there, for the message.
+
+    Raises:
+        DataError: some are not.
+    """
+    pairs = pair_names(names, folders_in(folder), folder)
+    if missing := [name for name in names if name not in pairs]:
+        raise DataError(f"{printable(folder)}: no folder of {shown(missing)}, listed by {printable(listed_by)}")
+    return {name: folder / pairs[name] for name in names}
+
+
 def frames_in(folder: Path, suffixes: Sequence[str] = MAPS) -> list[Path]:
     """The files of a folder that have one of the suffixes, one a frame, sorted by name.
 

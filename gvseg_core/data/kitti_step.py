@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.cityscapes import CITYSCAPES
-from gvseg_core.data.folders import PICTURES, find_frames, folders_in, frames_in
+from gvseg_core.data.folders import PICTURES, find_folders, find_frames, folders_in, frames_in
 from gvseg_core.data.map_files import read_id_runs
 from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth, Read
 from gvseg_core.data.recognition import misfit
@@ -85,7 +85,8 @@ def open_split(path: Path, split: str) -> MapFootage:
         pictures = {name: frames_in(folder / name, PICTURES) for name in folders_in(folder)}
         return MapFootage(KITTI_STEP, pictures, RATE, None, f"no maps of {split}; {BENCHMARK.server}")
     truth = _truth(maps, split)
-    pictures = {name: find_frames(folder / name, truth.frame_names(name), PICTURES) for name in truth.videos}
+    videos = find_folders(folder, truth.videos, "panoptic_maps")
+    pictures = {name: find_frames(place, truth.frame_names(name), PICTURES) for name, place in videos.items()}
     return MapFootage(KITTI_STEP, pictures, RATE, truth)
 
 

@@ -23,7 +23,16 @@ import numpy as np
 
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.classes import parse_classes, things_first
-from gvseg_core.data.folders import PICTURES, find_frames, folders_in, frames_in, is_plain, read_list, shown
+from gvseg_core.data.folders import (
+    PICTURES,
+    find_folders,
+    find_frames,
+    folders_in,
+    frames_in,
+    is_plain,
+    read_list,
+    shown,
+)
 from gvseg_core.data.json_files import read_json, read_record
 from gvseg_core.data.json_records import Record
 from gvseg_core.data.map_files import read_id_runs, read_labels
@@ -225,11 +234,12 @@ def open_split(path: Path, split: str) -> MapFootage:
     if folder is None:
         raise misfit(files.root, "vipseg", "no imgs or images in it; wanted the pictures, a folder for each video")
     if not any((files.root / name).is_dir() for name in ("panomasks", "panomasksRGB")):
-        videos = read_list(files.root / f"{split}.txt")
-        pictures = {video: frames_in(folder / video, PICTURES) for video in videos}
+        videos = find_folders(folder, read_list(files.root / f"{split}.txt"), f"{split}.txt")
+        pictures = {video: frames_in(place, PICTURES) for video, place in videos.items()}
         return MapFootage(_categories(files), pictures, RATE, None, f"no maps of {split}; {BENCHMARK.server}")
     truth = _truth(files)
-    pictures = {video: find_frames(folder / video, truth.frame_names(video), PICTURES) for video in truth.videos}
+    videos = find_folders(folder, truth.videos, "the ground truth")
+    pictures = {video: find_frames(place, truth.frame_names(video), PICTURES) for video, place in videos.items()}
     return MapFootage(truth.vocabulary, pictures, RATE, truth)
 
 
@@ -258,7 +268,8 @@ def _truth(files: _Files) -> MapTruth:
     stems = _frames(record)
     if odd := sorted(stems.keys() ^ set(listed.videos)):
         raise DataError(f"{record.where}: videos and annotations do not list the same: {shown(odd)}")
-    maps = {video: find_frames(files.root / "panomasksRGB" / video, names) for video, names in stems.items()}
+    folders = find_folders(files.root / "panomasksRGB", list(stems), files.listing.name)
+    maps = {video: find_frames(folders[video], names) for video, names in stems.items()}
 
     def read(video: str, place: int, file: Path, size: Size) -> MapSegments:
         frame = listed.frames(video, stems[video])[place]
@@ -297,15 +308,11 @@ def _raw_truth(files: _Files) -> MapTruth:
     """What the raw maps say; a class is known by its number in the set."""
     vocabulary = _categories(files)
     class_of = {info.dataset_id: class_id for class_id, info in enumerate(vocabulary.classes)}
-    listed = files.root / f"{files.split}.txt"
-    folder = files.root / "panomasks"
+    folder, listed = files.root / "panomasks", files.root / f"{files.split}.txt"
     names = read_list(listed) if listed.exists() else folders_in(folder)
-    pairs = pair_names(names, folders_in(folder), folder)
-    if missing := [name for name in names if name not in pairs]:
-        raise DataError(f"{printable(folder)}: no folder of {shown(missing)}, which {listed.name} lists")
     if not names:
         raise DataError(f"{printable(folder)}: no video in it; wanted a folder for each")
-    maps = {name: frames_in(folder / pairs[name]) for name in names}
+    maps = {name: frames_in(place) for name, place in find_folders(folder, names, listed.name).items()}
 
     def read(_video: str, _place: int, file: Path, size: Size) -> MapSegments:
         return MapSegments(read_labels(file, size), partial(_tell_raw, class_of, file))

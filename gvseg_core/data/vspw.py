@@ -12,17 +12,16 @@ Source: VSPW-dataset/VSPW_code and VSPW_baseline (`dataset.py`, `change2_480p.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 from gvseg_core.data.benchmark import Benchmark
 from gvseg_core.data.classes import color_of, parse_classes
-from gvseg_core.data.folders import PICTURES, find_frames, folders_in, frames_in, read_list, shown
+from gvseg_core.data.folders import PICTURES, find_folders, find_frames, frames_in, read_list
 from gvseg_core.data.json_files import read_record
 from gvseg_core.data.map_files import read_labels
 from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth, Read
-from gvseg_core.data.names import pair_names
 from gvseg_core.data.recognition import misfit
 from gvseg_core.data.vipseg import TABLE
 from gvseg_core.errors import DataError
@@ -49,7 +48,7 @@ def read_truth(path: Path) -> MapTruth:
     """
     root = _root(path)
     vocabulary = _vocabulary(root)
-    return MapTruth(vocabulary, _maps(root, _videos(root, "val")), _truth_reader(len(vocabulary)))
+    return MapTruth(vocabulary, _maps(_videos(root, "val")), _truth_reader(len(vocabulary)))
 
 
 def read_results(path: Path, truth: Truth) -> MapResults:
@@ -80,15 +79,14 @@ def open_split(path: Path, split: str) -> MapFootage:
     """
     root = _root(path)
     vocabulary, videos = _vocabulary(root), _videos(root, split)
-    if not any((root / "data" / video / "mask").is_dir() for video in videos):
-        pictures = {video: frames_in(root / "data" / video / "origin", PICTURES) for video in videos}
+    if not any((folder / "mask").is_dir() for folder in videos.values()):
+        pictures = {video: frames_in(folder / "origin", PICTURES) for video, folder in videos.items()}
         return MapFootage(vocabulary, pictures, RATE, None, f"no masks of {split}; {BENCHMARK.server}")
-    maps = _maps(root, videos)
+    truth = MapTruth(vocabulary, _maps(videos), _truth_reader(len(vocabulary)))
     pictures = {
-        video: find_frames(root / "data" / video / "origin", [map_file.stem for map_file in paths], PICTURES)
-        for video, paths in maps.items()
+        video: find_frames(folder / "origin", truth.frame_names(video), PICTURES) for video, folder in videos.items()
     }
-    return MapFootage(vocabulary, pictures, RATE, MapTruth(vocabulary, maps, _truth_reader(len(vocabulary))))
+    return MapFootage(vocabulary, pictures, RATE, truth)
 
 
 def _truth_reader(num_classes: int) -> Read:
@@ -114,17 +112,13 @@ def _root(path: Path) -> Path:
     raise misfit(path, "vspw", "no data/<video>/mask in it; wanted VSPW's folder, with data and val.txt")
 
 
-def _videos(root: Path, split: str) -> list[str]:
-    """The videos of a split, as their folders are spelt."""
-    names = read_list(root / f"{split}.txt")
-    pairs = pair_names(names, folders_in(root / "data"), root / "data")
-    if missing := [name for name in names if name not in pairs]:
-        raise DataError(f"{printable(root / 'data')}: no folder of {shown(missing)}, which {split}.txt lists")
-    return [pairs[name] for name in names]
+def _videos(root: Path, split: str) -> dict[str, Path]:
+    """The folder of each video of a split."""
+    return find_folders(root / "data", read_list(root / f"{split}.txt"), f"{split}.txt")
 
 
-def _maps(root: Path, videos: Sequence[str]) -> dict[str, list[Path]]:
-    return {video: frames_in(root / "data" / video / "mask") for video in videos}
+def _maps(videos: Mapping[str, Path]) -> dict[str, list[Path]]:
+    return {video: frames_in(folder / "mask") for video, folder in videos.items()}
 
 
 def _vocabulary(root: Path) -> Vocabulary:

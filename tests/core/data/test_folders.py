@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from gvseg_core.data.folders import PICTURES, find_frames, folders_in, frames_in, is_plain, read_list, shown
+from gvseg_core.data.folders import (
+    PICTURES,
+    find_folders,
+    find_frames,
+    folders_in,
+    frames_in,
+    is_plain,
+    read_list,
+    shown,
+)
 from gvseg_core.errors import DataError
 
 
@@ -67,6 +76,14 @@ def test_frames_come_sorted_and_of_two_files_of_a_frame_the_usual_one(tmp_path: 
 def test_each_frame_has_its_file_in_the_order_asked_for(tmp_path: Path) -> None:
     folder = filled(tmp_path / "v", "a.png", "B.png", "c.png")
     assert [path.name for path in find_frames(folder, ["b", "a"])] == ["B.png", "a.png"]
+
+
+def test_each_video_has_its_folder_however_it_is_spelt(tmp_path: Path) -> None:
+    for name in ("B", "a"):
+        (tmp_path / name).mkdir()
+    assert list(find_folders(tmp_path, ["b", "a"], "val.txt").items()) == [("b", tmp_path / "B"), ("a", tmp_path / "a")]
+    with pytest.raises(DataError, match=r"no folder of c, d, listed by val\.txt$"):
+        find_folders(tmp_path, ["a", "c", "d"], "val.txt")
 
 
 def test_missing_frames_are_counted_and_the_first_named(tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def test_a_file_that_is_not_made_as_it_should_be_is_refused_when_opened(
     ("broken", "said"),
     [
         (LISTING, r"gt: neither panoptic_gt_VIPSeg_val\.json nor panomasks in it; wanted VIPSeg's folder$"),
-        ("gt/panomasksRGB", r"panomasksRGB/0_video: there is no such folder; wanted one of 3 frames$"),
+        ("gt/panomasksRGB", r"panomasksRGB: no folder of 0_video, 1_video, listed by panoptic_gt_VIPSeg_val\.json$"),
         ("gt/panomasksRGB/1_video/00000001.png", r"1_video: 1 of 3 frames are missing: 00000001\.png$"),
         (PRED, r"pred: no pred\.json in it; wanted the folder of pred\.json and pan_pred$"),
         ("pred/pan_pred", r"pan_pred: there is no such file or folder$"),

@@ -96,7 +96,7 @@ def test_a_value_of_the_truth_that_is_no_class_is_refused_with_value_and_file(ow
     ("broken", "said"),
     [
         ("val.txt", r"val\.txt: cannot be read; wanted a list of videos"),
-        ("data/0_video", r"gt/data: no folder of 0_video, which val\.txt lists$"),
+        ("data/0_video", r"gt/data: no folder of 0_video, listed by val\.txt$"),
         ("data/0_video/mask", r"mask: wanted a \.png file for each frame, there is no such folder$"),
         ("data", r"gt: no data/<video>/mask in it; wanted VSPW's folder, with data and val\.txt$"),
     ],
