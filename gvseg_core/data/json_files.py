@@ -7,7 +7,7 @@ is how the hundreds of megabytes that video instance results come to are read.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def read_record(path: Path) -> Record:
     return Record(read_json(path), printable(path))
 
 
-def iterate(path: Path, keys: Collection[str] = ()) -> Iterator[tuple[str, Record]]:
+def iterate(path: Path, keys: Collection[str] = ()) -> Generator[tuple[str, Record], None, None]:
     """The objects that the top-level lists of a JSON file hold, one at a time, in the order of the file.
 
     Args:

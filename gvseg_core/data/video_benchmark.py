@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gvseg_core.data.benchmark import BackboneFamily, Benchmark
 from gvseg_core.data.folders import PICTURES, find_frames, folders_in, shown
 from gvseg_core.data.names import pair_names, stem_of
-from gvseg_core.data.recognition import misfit
+from gvseg_core.data.recognition import misfit, recognise
 from gvseg_core.data.video_json import VideoResults, VideoTruth
 from gvseg_core.data.video_records import Video
 from gvseg_core.errors import DataError
@@ -44,6 +44,7 @@ _PLACES = (  # of the JSON of a split
 _SINGLE = ("instances.json", "annotations.json")  # where a folder is the split
 _PICTURES = ("{split}/JPEGImages", "JPEGImages", "JPEGImages/480p", "{split}", "", "images")
 _ALIKE = ({"ytvis19", "ytvis21"}, {"ovis"})  # benchmarks that are scored alike
+_FOREIGN = {"vipseg", "burst"}  # benchmarks that have JSON files too
 _HIDDEN = "the truth of this split is hidden (its file has no annotations)"
 
 
@@ -82,8 +83,7 @@ def video_benchmark(
         roots = [path, *(path / part for part in home if (path / part).is_dir())]
         found = next(_annotations(roots, names), None)
         if found is None:
-            wanted = ", ".join(place.format(split=names[0]) for place in _PLACES[:4])
-            raise misfit(path, name, f"no annotations of {split}; wanted one of {wanted}")
+            raise _no_annotations(path, name, roots, split)
         truth = _open(found, vocabulary, name)
         return VideoFootage(truth, _pictures(roots, found, names, truth), f"{_HIDDEN}: {server}")
 
@@ -151,6 +151,8 @@ class VideoFootage:
 
 def _open(path: Path, official: Vocabulary, bench: str) -> VideoTruth:
     """The truth in a file, unless its classes are those of a benchmark that is scored in another way."""
+    if recognise(path) in _FOREIGN:
+        raise misfit(path, bench, "no objects of videos, as YouTube-VIS has them")
     truth = VideoTruth(path, official)
     other = None if truth.vocabulary is official else _owner(truth.vocabulary)
     if other is None or other == bench:
@@ -170,6 +172,14 @@ def _owner(vocabulary: Vocabulary) -> str | None:
     names = [name for alike in _ALIKE for name in sorted(alike)]
     fitting = (n for n in names if {(info.dataset_id, info.name) for info in VOCABULARIES[n].classes} == classes)
     return next(fitting, None)
+
+
+def _no_annotations(path: Path, bench: str, roots: Sequence[Path], split: str) -> DataError:
+    others = [other for other, names in SPLITS.items() if next(_annotations(roots, names), None) is not None]
+    if others:
+        return DataError(f"{printable(path)}: no annotations of {split}, only of {', '.join(others)}")
+    wanted = ", ".join(place.format(split=split) for place in _PLACES[:4])
+    return misfit(path, bench, f"no annotations of {split}; wanted one of {wanted}")
 
 
 def _find_truth(path: Path, bench: str) -> Path:

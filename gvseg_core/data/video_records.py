@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,7 +126,8 @@ def read_masks(record: Record, video: Video, tally: Tally) -> Masks:
     for frame, item in enumerate(found):
         if item is None:
             masks.append(None)
-        elif type(item) is dict and item.get("size") == size and _is_compressed(counts := item.get("counts")):
+        elif _is_usual(item, size):
+            counts = item["counts"]
             masks.append(counts.encode() if counts != nothing else None)
         else:
             try:
@@ -172,7 +174,11 @@ def _rarer_mask(item: object, size: Size) -> tuple[Rle, int]:
     return from_polygons(item, size) if isinstance(item, list) else (rle.from_coco(item, size), 0)
 
 
-def _is_compressed(counts: object) -> bool:
+def _is_usual(item: Any, size: list[int]) -> bool:
+    """Whether it is compressed run lengths of this size, as nearly all masks are."""
+    if type(item) is not dict or item.get("size") != size or not all(type(side) is int for side in item["size"]):
+        return False
+    counts = item.get("counts")
     return type(counts) is str and counts != "" and counts.isascii()
 
 

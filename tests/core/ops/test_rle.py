@@ -65,6 +65,16 @@ def test_layout_and_type_in_memory_do_not_matter(mask: np.ndarray) -> None:
     assert rle.encode(torch.from_numpy(mask.T.copy()).T.to(torch.uint8)) == wanted
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
+def test_runs_that_are_empty_or_meet_make_the_same_mask(steps: list[int]) -> None:
+    bounds = np.cumsum(steps[: len(steps) // 2 * 2], dtype=np.int64)
+    size = 3, (sum(steps) + 2) // 3
+    flat = np.zeros(size[0] * size[1], bool)
+    for start, end in bounds.reshape(-1, 2):
+        flat[start:end] = True
+    assert rle.from_bounds(bounds, size) == rle.encode(flat.reshape(size[1], size[0]).T)
+
+
 @given(masks(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
 def test_a_crop_is_encoded_as_the_picture_it_was_cut_from(
     mask: np.ndarray, top: int, left: int, bottom: int, right: int
