@@ -1,19 +1,17 @@
-"""VIPSeg: panoptic maps of `panomasksRGB/<video>/<frame>.png`, or the raw `panomasks`, and 124 classes.
+"""VIPSeg: panoptic maps of `panomasksRGB/<video>/<frame>.png` and a JSON that says what they show, or raw `panomasks`.
 
-58 things and 66 kinds of stuff, in the order in which public checkpoints have them. Results are `pred.json`, and
-`pan_pred/<video>/<frame>.png` whose colours are segment ids. Raw maps (16 bits) say it all by themselves, as the set's
-converter reads them: 0 is void, below 125 a class and one segment of it, else the class times 100 and the object.
+Results are `pred.json`, and `pan_pred/<video>/<frame>.png` whose colours are segment ids. Raw maps (16 bits) say it all
+by themselves, as the set's converter reads them: 0 is void, a value below 125 a class and one segment of it, any other
+the class times 100 and the object.
 
-Sources: VIPSeg-Dataset/VIPSeg-Dataset, `panoVIPSeg_categories.json` (names, numbers and colours, in the set's own
-spelling; one colour is used twice), `create_panoptic_video_labels.py` and `ClipPanoFCN/eval_vpq_vspw.py` (files). DVIS,
-DVIS++, Tube-Link and UniVS put the 58 things first, then the stuff, each in the order of the set's numbers; VSPW's own
-scripts, and Tube-Link on VSPW, keep the numbers' order (`vspw.py`). How we differ: frames are paired by name, not by
-place; and areas that are not those of the PNG are refused, where the set's program would count with them.
+Source: VIPSeg-Dataset/VIPSeg-Dataset, `create_panoptic_video_labels.py`, `ClipPanoFCN/eval_vpq_vspw.py`. How we differ:
+frames are paired by name, not by place, where they have names; and areas that are not those of the PNG are refused,
+where the set's program would count with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -22,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from gvseg_core.data.benchmark import Benchmark
-from gvseg_core.data.classes import parse_classes, things_first
 from gvseg_core.data.folders import (
     PICTURES,
     find_folders,
@@ -40,140 +37,11 @@ from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth
 from gvseg_core.data.names import pair_names, stem_of
 from gvseg_core.data.panoptic_json import PanopticList, read_categories
 from gvseg_core.data.recognition import misfit, recognise
+from gvseg_core.data.vipseg_classes import VIPSEG
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.ops.label_maps import Known, MapSegments
 from gvseg_core.types import Size, Truth, Vocabulary
-
-TABLE = """
-0 stuff 120,120,120 wall
-1 stuff 180,120,120 ceiling
-2 thing 6,230,230 door
-3 stuff 80,50,50 stair
-4 thing 4,200,3 ladder
-5 stuff 120,120,80 escalator
-6 stuff 140,140,140 Playground_slide
-7 stuff 204,5,255 handrail_or_fence
-8 thing 230,230,230 window
-9 stuff 4,250,7 rail
-10 thing 224,5,255 goal
-11 stuff 235,255,7 pillar
-12 stuff 150,5,61 pole
-13 stuff 120,120,70 floor
-14 stuff 8,255,51 ground
-15 stuff 255,6,82 grass
-16 stuff 143,255,140 sand
-17 stuff 204,255,4 athletic_field
-18 stuff 255,51,7 road
-19 stuff 204,70,3 path
-20 stuff 0,102,200 crosswalk
-21 stuff 61,230,250 building
-22 stuff 255,6,51 house
-23 stuff 11,102,255 bridge
-24 stuff 255,7,71 tower
-25 stuff 255,9,224 windmill
-26 stuff 9,7,230 well_or_well_lid
-27 stuff 220,220,220 other_construction
-28 stuff 255,9,92 sky
-29 stuff 112,9,255 mountain
-30 stuff 8,255,214 stone
-31 stuff 7,255,224 wood
-32 stuff 255,184,6 ice
-33 stuff 10,255,71 snowfield
-34 stuff 255,41,10 grandstand
-35 stuff 7,255,255 sea
-36 stuff 224,255,8 river
-37 stuff 102,8,255 lake
-38 stuff 255,61,6 waterfall
-39 stuff 255,194,7 water
-40 stuff 255,122,8 billboard_or_Bulletin_Board
-41 thing 0,255,20 sculpture
-42 stuff 255,8,41 pipeline
-43 thing 255,5,153 flag
-44 thing 6,51,255 parasol_or_umbrella
-45 stuff 235,12,255 cushion_or_carpet
-46 thing 160,150,20 tent
-47 thing 0,163,255 roadblock
-48 thing 140,140,140 car
-49 thing 250,10,15 bus
-50 thing 20,255,0 truck
-51 thing 31,255,0 bicycle
-52 thing 255,31,0 motorcycle
-53 stuff 255,224,0 wheeled_machine
-54 thing 153,255,0 ship_or_boat
-55 thing 0,0,255 raft
-56 thing 255,71,0 airplane
-57 stuff 0,235,255 tyre
-58 stuff 0,173,255 traffic_light
-59 stuff 31,0,255 lamp
-60 thing 11,200,200 person
-61 thing 255,82,0 cat
-62 thing 0,255,245 dog
-63 thing 0,61,255 horse
-64 thing 0,255,112 cattle
-65 thing 0,255,133 other_animal
-66 stuff 255,0,0 tree
-67 stuff 255,163,0 flower
-68 stuff 255,102,0 other_plant
-69 stuff 194,255,0 toy
-70 stuff 0,143,255 ball_net
-71 stuff 51,255,0 backboard
-72 thing 0,82,255 skateboard
-73 stuff 0,255,41 bat
-74 thing 0,255,173 ball
-75 stuff 10,0,255 cupboard_or_showcase_or_storage_rack
-76 thing 173,255,0 box
-77 thing 0,255,153 traveling_case_or_trolley_case
-78 thing 255,92,0 basket
-79 thing 255,0,255 bag_or_package
-80 stuff 255,0,245 trash_can
-81 stuff 255,0,102 cage
-82 thing 255,173,0 plate
-83 thing 255,0,20 tub_or_bowl_or_pot
-84 thing 255,184,184 bottle_or_cup
-85 thing 0,31,255 barrel
-86 thing 0,255,61 fishbowl
-87 thing 0,71,255 bed
-88 thing 255,0,204 pillow
-89 thing 0,255,194 table_or_desk
-90 thing 0,255,82 chair_or_seat
-91 thing 0,10,255 bench
-92 thing 0,112,255 sofa
-93 stuff 51,0,255 shelf
-94 stuff 0,194,255 bathtub
-95 thing 0,122,255 gun
-96 thing 0,255,163 commode
-97 thing 255,153,0 roaster
-98 stuff 0,255,10 other_machine
-99 thing 255,112,0 refrigerator
-100 thing 143,255,0 washing_machine
-101 thing 82,0,255 Microwave_oven
-102 thing 163,255,0 fan
-103 stuff 255,235,0 curtain
-104 stuff 8,184,170 textiles
-105 stuff 133,0,255 clothes
-106 thing 0,255,92 painting_or_poster
-107 thing 184,0,255 mirror
-108 thing 255,0,31 flower_pot_or_vase
-109 thing 0,184,255 clock
-110 stuff 0,214,255 book
-111 stuff 255,0,112 tool
-112 stuff 92,255,0 blackboard
-113 stuff 0,224,255 tissue
-114 thing 112,224,255 screen_or_television
-115 thing 70,184,160 computer
-116 thing 163,0,255 printer
-117 thing 153,0,255 Mobile_phone
-118 thing 71,255,0 keyboard
-119 stuff 255,0,163 other_electronic_product
-120 stuff 255,204,0 fruit
-121 stuff 255,0,143 food
-122 thing 0,255,235 instrument
-123 thing 133,255,0 train
-"""
-
-VIPSEG = Vocabulary("vipseg", things_first(parse_classes(TABLE)))
-
 
 RATE = Fraction(5)  # annotated frames a second
 CATEGORIES = "panoVIPSeg_categories.json"
@@ -187,6 +55,11 @@ class _Files:
     root: Path
     split: str
     listing: Path | None  # the JSON that goes with panomasksRGB; None where raw maps are read
+
+    @property
+    def names(self) -> Path:
+        """The list of the split's videos, which goes with raw maps."""
+        return self.root / f"{self.split}.txt"
 
 
 def read_truth(path: Path) -> MapTruth:
@@ -233,10 +106,11 @@ def open_split(path: Path, split: str) -> MapFootage:
     folder = next((files.root / name for name in ("imgs", "images") if (files.root / name).is_dir()), None)
     if folder is None:
         raise misfit(files.root, "vipseg", "no imgs or images in it; wanted the pictures, a folder for each video")
-    if not any((files.root / name).is_dir() for name in ("panomasks", "panomasksRGB")):
-        videos = find_folders(folder, read_list(files.root / f"{split}.txt"), f"{split}.txt")
-        pictures = {video: frames_in(place, PICTURES) for video, place in videos.items()}
-        return MapFootage(_categories(files), pictures, RATE, None, f"no maps of {split}; {BENCHMARK.server}")
+    if files.listing is None and files.names.is_file():
+        videos = find_folders(folder, read_list(files.names), files.names.name)
+        if not any((files.root / "panomasks" / place.name).is_dir() for place in videos.values()):
+            pictures = {video: frames_in(place, PICTURES) for video, place in videos.items()}
+            return MapFootage(_categories(files.root), pictures, RATE, None, f"no maps of {split}; {BENCHMARK.server}")
     truth = _truth(files)
     videos = find_folders(folder, truth.videos, "the ground truth")
     pictures = {video: find_frames(place, truth.frame_names(video), PICTURES) for video, place in videos.items()}
@@ -244,15 +118,17 @@ def open_split(path: Path, split: str) -> MapFootage:
 
 
 def _find(path: Path, split: str) -> _Files:
-    """The folder of a split's files, and its JSON."""
+    """Where the split lies: in the folder that has its JSON, else in one that has raw maps or a list of its videos."""
     if path.is_file() and path.suffix == ".json":
         return _Files(path.parent, split, path)
-    for root in (path, path / "VIPSeg_720P", path / "VIPSeg"):
-        listing = root / f"panoptic_gt_VIPSeg_{split}.json"
-        if listing.is_file():
+    roots = (path, path / "VIPSeg_720P", path / "VIPSeg")
+    for root in roots:
+        if (listing := root / f"panoptic_gt_VIPSeg_{split}.json").is_file():
             return _Files(root, split, listing)
-        if (root / "panomasks").is_dir() or ((root / f"{split}.txt").is_file() and (root / "imgs").is_dir()):
-            return _Files(root, split, None)
+    for root in roots:
+        files = _Files(root, split, None)
+        if (root / "panomasks").is_dir() or (files.names.is_file() and (root / "imgs").is_dir()):
+            return files
     missing = f"neither panoptic_gt_VIPSeg_{split}.json nor panomasks in it; wanted VIPSeg's folder"
     raise misfit(path, "vipseg", missing)
 
@@ -306,13 +182,13 @@ def _frames(record: Record) -> dict[str, list[str]]:
 
 def _raw_truth(files: _Files) -> MapTruth:
     """What the raw maps say; a class is known by its number in the set."""
-    vocabulary = _categories(files)
+    vocabulary = _categories(files.root)
     class_of = {info.dataset_id: class_id for class_id, info in enumerate(vocabulary.classes)}
-    folder, listed = files.root / "panomasks", files.root / f"{files.split}.txt"
-    names = read_list(listed) if listed.exists() else folders_in(folder)
+    folder = files.root / "panomasks"
+    names = read_list(files.names) if files.names.exists() else folders_in(folder)
     if not names:
         raise DataError(f"{printable(folder)}: no video in it; wanted a folder for each")
-    maps = {name: frames_in(place) for name, place in find_folders(folder, names, listed.name).items()}
+    maps = {name: frames_in(place) for name, place in find_folders(folder, names, files.names.name).items()}
 
     def read(_video: str, _place: int, file: Path, size: Size) -> MapSegments:
         return MapSegments(read_labels(file, size), partial(_tell_raw, class_of, file))
@@ -331,12 +207,12 @@ def _tell_raw(class_of: dict[int, int], file: Path, occurring: Iterable[int]) ->
     return known
 
 
-def _categories(files: _Files) -> Vocabulary:
-    if not (files.root / CATEGORIES).exists():
+def _categories(root: Path) -> Vocabulary:
+    """The classes that a file of their own lists, else VIPSeg's."""
+    if not (root / CATEGORIES).exists():
         return VIPSEG
-    found = read_json(files.root / CATEGORIES)
-    records: Sequence[Record] = Record({"categories": found}, str(files.root / CATEGORIES)).records("categories")
-    return read_categories(records, VIPSEG)
+    content = {"categories": read_json(root / CATEGORIES)}
+    return read_categories(Record(content, printable(root / CATEGORIES)).records("categories"), VIPSEG)
 
 
 BENCHMARK = Benchmark(

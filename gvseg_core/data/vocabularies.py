@@ -11,7 +11,7 @@ from gvseg_core.data.classes import plain_vocabulary
 from gvseg_core.data.coco import COCO, COCO_PANOPTIC
 from gvseg_core.data.kitti_step import KITTI_STEP
 from gvseg_core.data.ovis import OVIS
-from gvseg_core.data.vipseg import VIPSEG
+from gvseg_core.data.vipseg_classes import VIPSEG
 from gvseg_core.data.vspw import VSPW
 from gvseg_core.data.ytvis19 import YTVIS19
 from gvseg_core.data.ytvis21 import YTVIS21

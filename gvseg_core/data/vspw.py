@@ -23,7 +23,7 @@ from gvseg_core.data.json_files import read_record
 from gvseg_core.data.map_files import read_labels
 from gvseg_core.data.map_videos import MapFootage, MapResults, MapTruth, Read
 from gvseg_core.data.recognition import misfit
-from gvseg_core.data.vipseg import TABLE
+from gvseg_core.data.vipseg_classes import TABLE
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.ops.label_maps import Known, MapSegments

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gvseg_core.data.vipseg import VIPSEG
+from gvseg_core.data.vipseg_classes import VIPSEG
 from gvseg_core.types import Size
 from tests.bench.eval_sets import Thing, crop, thing
 

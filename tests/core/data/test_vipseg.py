@@ -14,7 +14,8 @@ from PIL import Image
 
 from gvseg_core.data.map_files import read_ids
 from gvseg_core.data.map_videos import MapTruth
-from gvseg_core.data.vipseg import BENCHMARK, CATEGORIES, VIPSEG
+from gvseg_core.data.vipseg import BENCHMARK, CATEGORIES
+from gvseg_core.data.vipseg_classes import VIPSEG
 from gvseg_core.errors import DataError
 from gvseg_core.metrics.stq import Stq
 from gvseg_core.metrics.vpq import Vpq
@@ -300,7 +301,7 @@ def test_pictures_are_in_either_folder(own: Path, name: str) -> None:
 
 def test_where_there_is_no_map_truth_is_hidden(own: Path) -> None:
     add_pictures(own / "gt", "imgs")
-    shutil.rmtree(own / "gt/panomasksRGB")
+    (own / "gt/panomasks/0_video").mkdir(parents=True)  # of another split
     (own / "gt/test.txt").write_text("1_video\n")
     footage = BENCHMARK.open(own / "gt", "test")
     assert (footage.videos, footage.truth, footage.vocabulary) == (("1_video",), None, VIPSEG)
