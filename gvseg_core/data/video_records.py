@@ -176,10 +176,10 @@ def _rarer_mask(item: object, size: Size) -> tuple[Rle, int]:
 
 def _is_usual(item: Any, size: list[int]) -> bool:
     """Whether it is compressed run lengths of this size, as nearly all masks are."""
-    if type(item) is not dict or item.get("size") != size or not all(type(side) is int for side in item["size"]):
+    if type(item) is not dict or item.get("size") != size:
         return False
-    counts = item.get("counts")
-    return type(counts) is str and counts != "" and counts.isascii()
+    (h, w), counts = item["size"], item.get("counts")
+    return type(h) is type(w) is int and type(counts) is str and counts != "" and counts.isascii()
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ Nothing is decoded, and what is held does not grow with the video.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ _STRETCH_CHARS = 2**18  # of encoded masks; they take some 30 bytes each while t
 _STRETCH_PIXELS = 2**29  # of one tube; a count of the library has 30 bits and a sign
 
 
-@dataclass(frozen=True, slots=True)
-class _Mask:
+class _Mask(NamedTuple):
     """A mask that waits to be read."""
 
     tube: int  # true ones first, then those found

@@ -103,11 +103,11 @@ def counts_of(strings: Sequence[bytes], size: Size) -> Counts | None:
 
 def _read_steps(chars: Chars, is_last: Flags) -> Small | None:
     """The numbers that characters spell, five bits each, the lowest first; None where one is longer than any can be."""
-    signed = ((chars[is_last] & 31) ^ 16).view(np.int8) - np.int8(16)
-    steps: Small = signed.astype(np.int32)
     is_first = np.concatenate(([True], is_last[:-1]))
     is_longer = is_last & ~is_first
-    rows, at = np.flatnonzero(is_longer[is_last]), np.flatnonzero(is_longer)
+    final = (chars | is_longer.view(np.uint8) << 7)[is_last]  # with a bit that says whether others stand before it
+    steps: Small = (((final & 31) ^ 16).view(np.int8) - np.int8(16)).astype(np.int32)
+    rows, at = np.flatnonzero(final >> 7), np.flatnonzero(is_longer)
     for num in range(2, _MAX_CHARS + 1):  # most have one character, few more than two
         if num > _WIDE and len(rows):
             steps = steps.astype(np.int64)
