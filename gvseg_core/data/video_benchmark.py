@@ -17,7 +17,7 @@ from gvseg_core.data.folders import PICTURES, find_frames, folders_in, shown
 from gvseg_core.data.names import pair_names, stem_of
 from gvseg_core.data.recognition import misfit, recognise
 from gvseg_core.data.video_json import VideoResults, VideoTruth
-from gvseg_core.data.video_records import Video
+from gvseg_core.data.video_records import Video, same_classes
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.registry import choose
@@ -168,10 +168,8 @@ def _owner(vocabulary: Vocabulary) -> str | None:
     """The benchmark whose classes and numbers these are, in any order."""
     from gvseg_core.data.vocabularies import VOCABULARIES  # of all sets, which few runs need
 
-    classes = {(info.dataset_id, info.name) for info in vocabulary.classes}
-    names = [name for alike in _ALIKE for name in sorted(alike)]
-    fitting = (n for n in names if {(info.dataset_id, info.name) for info in VOCABULARIES[n].classes} == classes)
-    return next(fitting, None)
+    names = (name for alike in _ALIKE for name in sorted(alike))
+    return next((name for name in names if same_classes(vocabulary, VOCABULARIES[name])), None)
 
 
 def _no_annotations(path: Path, bench: str, roots: Sequence[Path], split: str) -> DataError:

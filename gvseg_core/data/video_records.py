@@ -104,12 +104,18 @@ def with_names(videos: Sequence[Video]) -> list[Video]:
 
 def read_vocabulary(categories: Sequence[Record], official: Vocabulary) -> Vocabulary:
     """The official classes, if these are they, in this order; else a file's own, in its order."""
-    named = [(record.integer("id"), record.text("name")) for record in categories]
-    if named == [(info.dataset_id, info.name) for info in official.classes]:
-        return official
     known = {info.name: info.color for info in official.classes}
+    named = [(record.integer("id"), record.text("name")) for record in categories]
     classes = (ClassInfo(name, known.get(name, color_of(i)), True, n) for i, (n, name) in enumerate(named))
-    return Vocabulary("classes", tuple(classes))
+    own = Vocabulary("classes", tuple(classes))
+    in_order = [number for number, _ in named] == [info.dataset_id for info in official.classes]
+    return official if in_order and same_classes(own, official) else own
+
+
+def same_classes(one: Vocabulary, other: Vocabulary) -> bool:
+    """Whether the classes have the same numbers and, three of four, the same names, as some are spelt otherwise."""
+    names, others = ({info.dataset_id: _plain(info.name) for info in some.classes} for some in (one, other))
+    return names.keys() == others.keys() and 4 * sum(names[n] == others[n] for n in names) >= 3 * len(names)
 
 
 def read_masks(record: Record, video: Video, tally: Tally) -> Masks:
@@ -172,6 +178,10 @@ def read_occlusion(record: Record, video: Video) -> list[str | None] | None:
 def _rarer_mask(item: object, size: Size) -> tuple[Rle, int]:
     """Polygons or plain run lengths; and how many polygons enclose nothing."""
     return from_polygons(item, size) if isinstance(item, list) else (rle.from_coco(item, size), 0)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _is_usual(item: Any, size: list[int]) -> bool:

@@ -93,7 +93,13 @@ def test_the_order_of_lists_in_the_file_does_not_matter(order: str, tmp_path: Pa
 def test_the_official_classes_are_taken_as_they_are(tmp_path: Path) -> None:
     content = {**truth(), "categories": [{"id": c.dataset_id, "name": c.name} for c in YTVIS21.classes]}
     assert read(tmp_path, content).vocabulary is YTVIS21
-    assert VideoTruth(tmp_path / "instances.json", OVIS).vocabulary.classes[4].name == "car"
+    content["categories"][4]["name"] = "automobile"
+    content["categories"][10]["name"] = "Earless seal"
+    assert read(tmp_path, content).vocabulary is YTVIS21
+    content["categories"].reverse()
+    reversed_classes = read(tmp_path, content).vocabulary.classes
+    assert [info.dataset_id for info in reversed_classes] == [*range(40, 0, -1)]
+    assert VideoTruth(tmp_path / "instances.json", OVIS).vocabulary is not OVIS
 
 
 def test_videos_without_a_folder_of_their_own_are_called_by_their_numbers(tmp_path: Path) -> None:
