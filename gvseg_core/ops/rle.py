@@ -219,7 +219,7 @@ def _from_counts(counts: Sequence[object], size: Size) -> Rle:
     if found != h * w:
         raise DataError(f"RLE: counts sum to {found}, wanted {h} × {w} = {h * w}")
     bounds = ends if len(ends) % 2 == 0 else ends[:-1]
-    return _from_bounds(_joined(bounds), size)
+    return from_bounds(bounds, size)
 
 
 def to_coco(rle: Rle) -> dict[str, Any]:

@@ -65,6 +65,12 @@ def test_layout_and_type_in_memory_do_not_matter(mask: np.ndarray) -> None:
     assert rle.encode(torch.from_numpy(mask.T.copy()).T.to(torch.uint8)) == wanted
 
 
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=9))
+def test_plain_counts_may_be_zero(counts: list[int]) -> None:
+    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    assert rle.from_coco({"size": [len(pixels), 1], "counts": counts}) == rle.encode(pixels[:, None])
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_runs_that_are_empty_or_meet_make_the_same_mask(steps: list[int]) -> None:
     bounds = np.cumsum(steps[: len(steps) // 2 * 2], dtype=np.int64)
