@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from gvseg_core.data.map_files import MAX_PIXELS, read_ids, read_labels
+from gvseg_core.data.map_files import MAX_PIXELS, read_id_runs, read_ids, read_labels, read_size
 from gvseg_core.errors import DataError
 
 PALETTE = bytes(range(48))
@@ -141,6 +141,18 @@ def test_what_holds_no_labels_is_refused_in_one_line(tmp_path: Path, data: bytes
 def test_indices_are_not_taken_for_ids(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a PNG of 8-bit grey; wanted 8-bit RGB, whose colours are ids"):
         read_ids(saved(tmp_path / "a.png", GREY))
+
+
+def test_the_size_is_read_off_the_header(tmp_path: Path) -> None:
+    assert read_size(saved(tmp_path / "a.png", png(4, 2, 8, 0, b"no pixels"))) == (2, 4)
+    for data, said in ((b"", "an empty file"), (GREY[:20], "cut short"), (b"text", "not a PNG")):
+        with pytest.raises(DataError, match=said):
+            read_size(saved(tmp_path / "b.png", data))
+
+
+def test_runs_of_ids_are_those_of_the_map(tmp_path: Path) -> None:
+    runs = read_id_runs(saved(tmp_path / "a.png", png(2, 2, 8, 2, b"\0\1\0\0\1\0\0" * 2, level=0)))
+    assert (runs.size, runs.starts.tolist(), runs.values.tolist()) == ((2, 2), [0], [1])
 
 
 def test_another_size_is_refused_before_a_pixel_is_decoded(tmp_path: Path) -> None:
