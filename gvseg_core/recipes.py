@@ -109,6 +109,7 @@ class TrainSettings(Settings):
     ema: float | None = Field(default=None, gt=0, lt=1)  # decay of the averaged weights; None is none
     checkpointing: bool = False  # make activations again in the backward pass: slower, half the memory
     freeze_backbone: bool = False
+    freeze_norms: bool = True  # batch statistics of a ResNet; False for one that begins from nothing
     seed: NonNegativeInt = 0
     workers: NonNegativeInt = 4  # processes that prepare samples
     log_every: PositiveInt = 20  # steps

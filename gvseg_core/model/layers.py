@@ -43,15 +43,17 @@ class Conv2d(nn.Conv2d):
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Batch normalisation by stored statistics, which training leaves alone.
+    """Batch normalisation by stored statistics, which training leaves alone unless it is to learn them.
 
-    Mask2Former and its descendants train ResNets so (detectron2's FrozenBN, eps 1e-5). Unlike there, scale and shift
-    are parameters; whoever wants them frozen too leaves them out of the optimiser.
+    Mask2Former and its descendants train ResNets so (detectron2's FrozenBN, eps 1e-5), because they begin with
+    ImageNet's. Unlike there, scale and shift are parameters; whoever wants them frozen too leaves them out of the
+    optimiser. A network that begins from nothing `learns` its statistics, as ordinary batch normalisation does.
     """
 
     running_mean: Tensor
     running_var: Tensor
     eps = 1e-5
+    learns = False  # in training: normalise by the batch, and move the statistics towards it
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -62,7 +64,8 @@ class FrozenBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         statistics = self.running_mean, self.running_var
-        return F.batch_norm(x, *statistics, self.weight, self.bias, training=False, eps=self.eps)
+        by_batch = self.learns and self.training
+        return F.batch_norm(x, *statistics, self.weight, self.bias, training=by_batch, momentum=0.1, eps=self.eps)
 
 
 class Folded(nn.Identity):

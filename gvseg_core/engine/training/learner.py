@@ -1,13 +1,13 @@
 """One part of a step: samples in, losses out, and what has to be remembered once the step is done.
 
-Clips of one size, task and class head go through the network together. Whatever chance a clip needs (cells of the grid,
-points of the losses) is its own, made from the run's seed and the sample's number: so neither the parts of a step nor
-the number of processes changes what a sample teaches.
+Clips of one size are encoded together, those of one task and class head decoded together. Whatever chance a clip needs
+(cells of the grid, points of the losses) is its own, made from the run's seed and the sample's number: so neither the
+parts of a step nor the number of processes changes what a sample teaches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -127,9 +127,10 @@ class Learner(nn.Module):
             "contrast", and each but the last for the final output alone ("final_class", …).
         """
         losses: dict[str, Tensor] = {}
-        for group in self._groups(samples):
-            for name, value in self._learn(group, divisors, remembered).items():
-                losses[name] = losses[name] + value if name in losses else value
+        for groups in self._groups(samples):
+            for group, features in zip(groups, self._encode(groups), strict=True):
+                for name, value in self._learn(group, features, divisors, remembered).items():
+                    losses[name] = losses[name] + value if name in losses else value
         total = torch.stack([value.float() for value in losses.values()]).sum()
         return total, _summed(losses)
 
@@ -155,7 +156,8 @@ class Learner(nn.Module):
 
     # --- one group ----------------------------------------------------------------------------------------------------
 
-    def _groups(self, samples: Sequence[Sample]) -> list[_Group]:
+    def _groups(self, samples: Sequence[Sample]) -> list[list[_Group]]:
+        """Groups that are decoded together; those of one size, which are encoded together, in one list."""
         groups: dict[tuple[object, ...], _Group] = {}
         for sample in samples:
             lesson = sample.task, sample.vocabulary
@@ -169,7 +171,21 @@ class Learner(nn.Module):
             group.clips.extend(sample.clips)
             group.distant.extend(sample.distant)
             group.chance.extend(self._chance(sample.number, c) for c in range(len(sample.clips)))
-        return list(groups.values())
+        by_size: dict[tuple[int, ...], list[_Group]] = {}
+        for group in groups.values():
+            by_size.setdefault(tuple(group.clips[0].pixels.shape), []).append(group)
+        return list(by_size.values())
+
+    def _encode(self, groups: Sequence[_Group]) -> Iterator[Features]:
+        """The features of groups of one size, encoded at once."""
+        device = next(self.network.parameters()).device
+        batch = collate([clip for group in groups for clip in group.clips], self.input_settings, device)
+        with self._precision(device):
+            features = self.network.encode(batch.pixels)
+        lengths = [len(group.clips) for group in groups]
+        levels = [level.split(lengths) for level in (*features.multi_scale, features.mask_features)]
+        for *multi_scale, mask_features in zip(*levels, strict=True):
+            yield Features(tuple(multi_scale), mask_features)
 
     def _chance(self, number: int, clip: int) -> torch.Generator:
         mixed = (self.settings.seed * 1_000_003 + number) * 64 + clip
@@ -181,16 +197,16 @@ class Learner(nn.Module):
             clip, _padded(size, self.input_settings), things=teaching.things, rows=teaching.rows(clip, key)
         )
 
-    def _learn(self, group: _Group, divisors: Amounts, remembered: Remembered) -> dict[str, Tensor]:
+    def _learn(self, group: _Group, features: Features, divisors: Amounts, remembered: Remembered) -> dict[str, Tensor]:
         teaching = self.teachings[group.lesson]
-        device = next(self.network.parameters()).device
-        batch = collate(group.clips, self.input_settings, device)
+        device = features.mask_features.device
+        num_frames, _, height, width = group.clips[0].pixels.shape
+        padded = _padded((height, width), self.input_settings)
         targets = [
             self._targets(teaching, clip, group.clips[key]).to(device)
             for clip, key in zip(group.clips, group.keys, strict=True)
         ]
         with self._precision(device):
-            features = self.network.encode(batch.pixels)
             self._note_classes(group.lesson, features, targets, remembered)
             queries = teaching.start(
                 Shown(
@@ -198,7 +214,7 @@ class Learner(nn.Module):
                     group.clips,
                     group.keys,
                     group.distant,
-                    (batch.sizes[0][0] / batch.pixels.shape[-2], batch.sizes[0][1] / batch.pixels.shape[-1]),
+                    (height / padded[0], width / padded[1]),
                     group.chance,
                 )
             )
@@ -206,13 +222,13 @@ class Learner(nn.Module):
                 features,
                 queries,
                 group.lesson[1],
-                picture_size=batch.sizes[0],
+                picture_size=(height, width),
                 descriptors=self.network.decoder.shape_position is not None,
                 auxiliary=True,
                 time_code=self.network.settings.clip_length > 1,
             )
             loss = self.settings.loss
-            points = [draw_points(loss, batch.pixels.shape[1], device, chance) for chance in group.chance]
+            points = [draw_points(loss, num_frames, device, chance) for chance in group.chance]
             matching = match(prediction, targets, points, loss, teaching.num_free())
             remembered.problems += matching.problems
             losses = segmentation_losses(prediction, targets, points, matching, loss, divisors.segmentation)

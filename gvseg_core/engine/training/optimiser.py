@@ -3,7 +3,8 @@
 Source: Mask2Former, `train_net_video.py` (facebookresearch/Mask2Former, MIT): the backbone learns at a tenth of the
 rate; norms, embeddings (learnt queries and their codes, the decoder's level code) and position biases do not decay;
 gradients are clipped to an L2 norm of 0.01 over all weights together. Batch statistics and affine parameters of
-`FrozenBatchNorm2d` stay as they are, as in detectron2.
+`FrozenBatchNorm2d` stay as they are, as in detectron2, unless a network begins from nothing (`freeze_norms: false`;
+each process then has statistics of its own share, and the first one's are kept).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gvseg_core.model.layers import FrozenBatchNorm2d
 from gvseg_core.model.network import Network
 from gvseg_core.recipes import TrainSettings
 
-_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
+_NORMS = (nn.LayerNorm, nn.GroupNorm, FrozenBatchNorm2d)
 _EMBEDDINGS = ("queries.", "decoder.level_embed")
 """Parameters that Mask2Former keeps in `nn.Embedding`; of a query source its own codes alone, not its projections."""
 
@@ -38,7 +39,8 @@ def trainable(network: Network, settings: TrainSettings) -> Network:
     network.train()
     for module in network.modules():
         if isinstance(module, FrozenBatchNorm2d):
-            module.requires_grad_(False)
+            module.requires_grad_(not settings.freeze_norms)
+            module.learns = not settings.freeze_norms
     if settings.freeze_backbone:
         network.backbone.requires_grad_(False)
     return network

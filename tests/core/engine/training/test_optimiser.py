@@ -65,6 +65,18 @@ def test_a_frozen_backbone_is_left_out(network: Network) -> None:
     network.requires_grad_(True)
 
 
+def test_a_network_that_begins_from_nothing_learns_its_batch_statistics() -> None:
+    settings = SETTINGS.model_copy(update={"freeze_norms": False})
+    network = Network(load_preset("tiny").model, {"synth": 5})
+    assert group_of(network, settings)["backbone.bn1.weight"] == (0.1, 0.0)
+    before = network.backbone.bn1.running_mean.clone()
+    network.encode(torch.randn(1, 1, 3, 64, 64))
+    assert not torch.equal(network.backbone.bn1.running_mean, before)
+    moved = network.backbone.bn1.running_mean.clone()
+    trainable(network, SETTINGS).encode(torch.randn(1, 1, 3, 64, 64))
+    assert torch.equal(network.backbone.bn1.running_mean, moved)
+
+
 def test_the_rate_rises_then_falls_by_ten_at_each_milestone() -> None:
     settings = SETTINGS.model_copy(update={"warmup": 4, "milestones": (6, 8)})
     rates = [rate(step, settings) / settings.lr for step in range(10)]
