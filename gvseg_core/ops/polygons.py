@@ -1,8 +1,8 @@
 """Polygons of annotation files as masks.
 
 Drawn by pycocotools (cocodataset/cocoapi, common/maskApi.c; BSD-2), so that pixels are those of COCO's own programs.
-What they would take amiss is looked at before: they read NaN as a place, a polygon of two points as a box, and need
-memory in proportion to the length of the outline, wherever it leads.
+What they would take amiss is looked at before: they read NaN as a place, a polygon of two points as a box, need memory
+in proportion to the length of the outline, wherever it leads, and write past the end of runs that are all very long.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gvseg_core.errors import DataError
 from gvseg_core.ops import rle
 from gvseg_core.types import Rle, Size
 
+_MAX_PIXELS = 2**26  # 8192 × 8192; in less no four counts of pixels take six characters each
 _FEWEST = 6  # numbers that enclose something: three points
 
 
@@ -33,6 +34,8 @@ def from_polygons(found: object, size: Size) -> tuple[Rle, int]:
     if not isinstance(found, list):
         raise DataError(f"wanted a list of polygons, found {type(found).__name__}")
     h, w = size
+    if h * w > _MAX_PIXELS:
+        raise DataError(f"polygons in a picture of {w}×{h}; wanted {_MAX_PIXELS} pixels at most, or run lengths")
     kept = []
     for place, polygon in enumerate(found):
         if not isinstance(polygon, list) or len(polygon) % 2 or not all(type(n) in (int, float) for n in polygon):

@@ -125,8 +125,18 @@ def _from_bounds(bounds: Ints, size: Size) -> Rle:
     if len(bounds) and bounds[-1] == total:
         bounds = bounds[:-1]  # the last run reaches the last pixel: no count of zero after it
     counts = np.diff(bounds, prepend=0, append=total) if total else np.zeros(1, np.int64)
-    packed = coco.frPyObjects({"size": list(size), "counts": counts.astype(np.uint32)}, *size)
-    return Rle(size, packed["counts"])
+    return from_counts(counts, size)
+
+
+def from_counts(counts: Array, size: Size) -> Rle:
+    """One mask of counts of zeros, of ones, of zeros …, none of which is 0 but the first; H·W may be up to 2²⁹.
+
+    pycocotools writes one byte too many where each count takes the six characters that it reckons with at most. So it
+    is given one count more, which takes one: the same as the one before the last.
+    """
+    more = counts[-2:-1] if len(counts) > 2 else np.zeros(1, counts.dtype)
+    spelt = {"size": [*size], "counts": np.concatenate((counts, more), dtype=np.uint32, casting="unsafe")}
+    return Rle(size, coco.frPyObjects(spelt, *size)["counts"][:-1])
 
 
 # --- strings, checked ---------------------------------------------------------------------------------------------
@@ -273,11 +283,16 @@ def merge(rles: Sequence[Rle], *, intersect: bool = False) -> Rle:
     if not rles:
         raise ValueError("nothing to merge")
     for rle in rles:
-        bounds_of(rle)
         if rle.size != rles[0].size:
             raise DataError(f"RLE: masks of {rles[0].size} and {rle.size} cannot be merged")
-    packed = coco.merge([{"size": list(rle.size), "counts": rle.counts} for rle in rles], intersect=intersect)
-    return Rle(rles[0].size, packed["counts"])
+    bounds = [bounds_of(rle) for rle in rles]
+    at = np.concatenate(bounds)
+    order = np.argsort(at, kind="stable")
+    depth = np.cumsum(np.concatenate([np.resize([1, -1], len(some)) for some in bounds])[order])
+    at, inside = at[order], depth >= (len(rles) if intersect else 1)
+    last = np.append(at[1:] != at[:-1], True)[: len(at)]  # of all that happens at one place
+    at, inside = at[last], inside[last]
+    return from_bounds(at[inside != np.append(False, inside)[: len(inside)]], rles[0].size)
 
 
 # --- measures -----------------------------------------------------------------------------------------------------

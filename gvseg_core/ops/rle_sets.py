@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from gvseg_core.ops.rle import MAX_PIXELS, from_bounds
+from gvseg_core.ops.rle import MAX_PIXELS, from_bounds, from_counts
 from gvseg_core.types import Rle, Size
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,7 @@ class Counts:
         Args:
             masks: which ones, none of them empty.
             places: of each, from 0, ascending.
-            num_places: of all, those without a mask too; together less than 2³² pixels.
+            num_places: of all, those without a mask too; together 2²⁹ pixels at most.
         """
         h, w = self.size
         start, num = self.first[masks], self.first[masks + 1] - self.first[masks]
@@ -71,9 +71,7 @@ class Counts:
         bounds = np.cumsum(counts, dtype=np.int64)[:-1] if not counts[1:-1].all() else None
         if bounds is not None:  # runs that are empty or meet
             return from_bounds(bounds, (h, num_places * w))
-        counts = counts if counts[-1] else counts[:-1]
-        packed = coco.frPyObjects({"size": [h, num_places * w], "counts": counts}, h, num_places * w)
-        return Rle((h, num_places * w), packed["counts"])
+        return from_counts(counts if counts[-1] else counts[:-1], (h, num_places * w))
 
 
 def counts_of(strings: Sequence[bytes], size: Size) -> Counts | None:

@@ -71,6 +71,14 @@ def test_plain_counts_may_be_zero(counts: list[int]) -> None:
     assert rle.from_coco({"size": [len(pixels), 1], "counts": counts}) == rle.encode(pixels[:, None])
 
 
+@given(st.lists(st.integers(1, rle.MAX_PIXELS // 16), min_size=1, max_size=16), st.booleans())
+def test_long_counts_are_spelt_and_read_back(counts: list[int], first: bool) -> None:
+    counts = [0, *counts] if first else counts
+    mask = rle.from_counts(np.array(counts), (1, sum(counts)))
+    ends = np.cumsum(counts)
+    assert rle.bounds_of(mask).tolist() == ends[: len(ends) // 2 * 2].tolist()
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_runs_that_are_empty_or_meet_make_the_same_mask(steps: list[int]) -> None:
     bounds = np.cumsum(steps[: len(steps) // 2 * 2], dtype=np.int64)
