@@ -116,11 +116,13 @@ def _run(values: dict[str, Any], overrides: Sequence[str], way: str, console: Co
     from gvseg_core.engine.evaluation.team import Team
     from gvseg_core.engine.settings import parse_overrides
     from gvseg_core.files import writing
-    from gvseg_core.ops.allocator import share_one_heap
+    from gvseg_core.ops.allocator import keep_freed_memory, share_one_heap
 
     settings = parse(EvalSettings, {**values, "overrides": parse_overrides(overrides)}, "eval")
     to_stdout = settings.json_file == STDOUT
-    if not settings.scores_files:
+    if settings.scores_files:
+        keep_freed_memory()  # of maps, which come one after the other
+    else:
         share_one_heap()
     team = Team.of_environment()
     if not team.is_first:  # what all of them have to say, the first one says

@@ -20,6 +20,7 @@ from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.engine.evaluation.team import Team
 from gvseg_core.engine.evaluation.watching import Watcher
 from gvseg_core.errors import DeviceError
+from gvseg_core.ops.allocator import keep_freed_memory
 from gvseg_core.types import TaskName
 
 
@@ -135,6 +136,7 @@ def _begin_worker(files: Files, ending: Connection) -> None:
     """What is opened waits for the first video, so that errors come back with its answer."""
     global _files
     _files = files
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     threading.Thread(target=_end_with, args=(ending,), daemon=True).start()
 
