@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from gvseg_core.data.folders import find_frames, folders_in, frames_in, shown
 from gvseg_core.data.map_files import read_size
 from gvseg_core.data.names import pair_names
 from gvseg_core.data.recognition import misfit
-from gvseg_core.data.unseen import unseen_frame
+from gvseg_core.data.unseen import LazyFrames, unseen_frame
 from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 from gvseg_core.ops.label_maps import MapSegments
@@ -28,7 +28,7 @@ Read = Callable[[str, int, Path, Size], MapSegments]
 """Video, place of the frame in it, file, size that the map must have → what it says."""
 
 
-class MapFrames(Sequence[FrameResult]):
+class MapFrames(LazyFrames):
     """The frames of a video; each is read when it is asked for.
 
     Args:
@@ -47,14 +47,8 @@ class MapFrames(Sequence[FrameResult]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    @overload
-    def __getitem__(self, index: int) -> FrameResult: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[FrameResult, ...]: ...
-    def __getitem__(self, index: int | slice) -> FrameResult | tuple[FrameResult, ...]:
-        if isinstance(index, slice):
-            return tuple(self[i] for i in range(*index.indices(len(self))))
-        place = range(len(self))[index]
+    def at(self, place: int) -> FrameResult:
+        """One frame."""
         segments = self._read(self._video, place, self._paths[place], self._size)
         return FrameResult(unseen_frame(place, self._size), segments)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 
 from gvseg_core.data.map_files import read_labels
-from gvseg_core.data.unseen import unseen_frame
+from gvseg_core.data.unseen import LazyFrames, unseen_frame
 from gvseg_core.ops import rle
 from gvseg_core.ops.label_maps import Labels, MapSegments
 from gvseg_core.types import ClassInfo, Exemplar, FrameResult, Prompt, Size, Vocabulary
@@ -21,7 +20,7 @@ OBJECT = Vocabulary("object", (ClassInfo("object", (200, 80, 60)),))
 Check = Callable[[Path, Labels], None]
 
 
-class ObjectFrames(Sequence[FrameResult]):
+class ObjectFrames(LazyFrames):
     """The frames of a video, each read when it is asked for.
 
     Args:
@@ -49,13 +48,8 @@ class ObjectFrames(Sequence[FrameResult]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    @overload
-    def __getitem__(self, place: int) -> FrameResult: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[FrameResult, ...]: ...
-    def __getitem__(self, place: int | slice) -> FrameResult | tuple[FrameResult, ...]:
-        if isinstance(place, slice):
-            return tuple(self[i] for i in range(*place.indices(len(self))))
+    def at(self, place: int) -> FrameResult:
+        """One frame."""
         path = self._paths[place]
         frame = unseen_frame(self._indices[place], self._size)
         if path is None:

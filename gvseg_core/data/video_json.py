@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, Protocol
 
 from gvseg_core.data.folders import shown
 from gvseg_core.data.json_files import iterate
 from gvseg_core.data.json_records import Record, claim, refuse_undeclared
 from gvseg_core.data.spool import Spool
-from gvseg_core.data.unseen import unseen_frame
+from gvseg_core.data.unseen import LazyFrames, unseen_frame
 from gvseg_core.data.video_records import (
     Masks,
     Tally,
@@ -164,7 +164,7 @@ class VideoResults:
         return _answer(listed, objects)
 
 
-class VideoFrames(Sequence[FrameResult]):
+class VideoFrames(LazyFrames):
     """The frames of a video, put together when they are asked for."""
 
     def __init__(self, video: Video, objects: Sequence[Object]) -> None:
@@ -174,14 +174,8 @@ class VideoFrames(Sequence[FrameResult]):
     def __len__(self) -> int:
         return len(self._video.file_names)
 
-    @overload
-    def __getitem__(self, index: int) -> FrameResult: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[FrameResult, ...]: ...
-    def __getitem__(self, index: int | slice) -> FrameResult | tuple[FrameResult, ...]:
-        if isinstance(index, slice):
-            return tuple(self[i] for i in range(*index.indices(len(self))))
-        place = range(len(self))[index]
+    def at(self, place: int) -> FrameResult:
+        """One frame."""
         size = self._video.size
         segments = tuple(
             Segment(track.track_id, track.class_id, track.score, Rle(size, counts), track.ignore)
