@@ -51,6 +51,10 @@ def train(
         raise UsageError("say what to train: --preset NAME or FILE.yaml, such as --preset synth_tiny")
     if resume and init is not None:
         raise UsageError("--resume goes on with the run's own weights; leave out --init")
+    if allow_changed and not resume:
+        raise UsageError("--allow-changed has no effect without --resume")
+    if allow_partial and init is None:
+        raise UsageError("--allow-partial has no effect without --init")
     values: dict[str, Any] = {
         "preset": preset,
         "out": None if out is None else Path(out),
@@ -91,7 +95,7 @@ def _run(
 
     from gvseg_core.engine.build import choose_device  # torch arrives here, which takes a while
     from gvseg_core.engine.train import Training
-    from gvseg_core.engine.training.processes import joined
+    from gvseg_core.engine.training.processes import PeerError, joined
 
     interrupts.also(getattr(signal, "SIGUSR1", None))
     with joined(choose_device(request.device).type) as processes:
@@ -102,10 +106,12 @@ def _run(
             training.prepare()
             interrupts.finish_in_order(lambda: None, "finishing the step and saving the state")
             is_done = training.run()
+        except PeerError as error:
+            console.detail(str(error))
+            return error.exit_code
         except GvsegError as error:
             if processes.is_first:
                 raise
-            console.quiet = False
             console.error(f"process {processes.rank}: {error}", error)
             return error.exit_code
         for name in ("last.safetensors", "best.safetensors"):

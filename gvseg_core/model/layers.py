@@ -54,6 +54,7 @@ class FrozenBatchNorm2d(nn.Module):
     running_var: Tensor
     eps = 1e-5
     learns = False  # in training: normalise by the batch, and move the statistics towards it
+    momentum = 0.1  # share of the batch in the statistics that it leaves
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -63,9 +64,9 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        statistics = self.running_mean, self.running_var
         by_batch = self.learns and self.training
-        return F.batch_norm(x, *statistics, self.weight, self.bias, training=by_batch, momentum=0.1, eps=self.eps)
+        tensors = self.running_mean, self.running_var, self.weight, self.bias
+        return F.batch_norm(x, *tensors, training=by_batch, momentum=self.momentum, eps=self.eps)
 
 
 class Folded(nn.Identity):

@@ -2,7 +2,8 @@
 
 Clips of one size are encoded together, those of one task and class head decoded together. Whatever chance a clip needs
 (cells of the grid, points of the losses) is its own, made from the run's seed and the sample's number: so neither the
-parts of a step nor the number of processes changes what a sample teaches.
+parts of a step nor the number of processes changes what a sample teaches. Which branches a Swin drops is drawn for all
+clips that are encoded together, from the seed and the first one's number: that alone does depend on the parts.
 """
 
 from __future__ import annotations
@@ -180,6 +181,7 @@ class Learner(nn.Module):
         """The features of groups of one size, encoded at once."""
         device = next(self.network.parameters()).device
         batch = collate([clip for group in groups for clip in group.clips], self.input_settings, device)
+        torch.manual_seed(self._seed(groups[0].samples[0].number))
         with self._precision(device):
             features = self.network.encode(batch.pixels)
         lengths = [len(group.clips) for group in groups]
@@ -188,8 +190,10 @@ class Learner(nn.Module):
             yield Features(tuple(multi_scale), mask_features)
 
     def _chance(self, number: int, clip: int) -> torch.Generator:
-        mixed = (self.settings.seed * 1_000_003 + number) * 64 + clip
-        return torch.Generator().manual_seed(mixed % 2**63)
+        return torch.Generator().manual_seed(self._seed(number, clip))
+
+    def _seed(self, number: int, clip: int = 63) -> int:
+        return ((self.settings.seed * 1_000_003 + number) * 64 + clip) % 2**63
 
     def _targets(self, teaching: Teaching, clip: LabelledClip, key: LabelledClip) -> Targets:
         size = int(clip.pixels.shape[-2]), int(clip.pixels.shape[-1])

@@ -16,9 +16,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from gvseg_core.errors import DeviceError, UsageError
+from gvseg_core.errors import DeviceError, GvsegError, UsageError
 
 TIMEOUT = timedelta(minutes=10)  # a process that waits longer for another one gives up
+
+
+class PeerError(DeviceError):
+    """This process ends because another one has; why, that one says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Processes:
         if self.size == 1:
             return value
         total = value.clone()
-        dist.all_reduce(total)
+        with self.together():
+            dist.all_reduce(total)
         return total
 
     def mean(self, value: Tensor) -> Tensor:
@@ -61,17 +66,57 @@ class Processes:
         """Whether any process says yes."""
         if self.size == 1:
             return flag
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        return bool(self.sum(torch.tensor([float(flag)], device=device))[0] > 0)
+        return bool(self.sum(torch.tensor([float(flag)], device=self._place()))[0] > 0)
 
     def wait(self) -> None:
         """Until all are here."""
         if self.size > 1:
-            dist.barrier()
+            with self.together():
+                dist.barrier()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A body in which processes wait for each other.
+
+        Raises:
+            PeerError: one that is waited for has ended.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            # NCCL has a class of its own for it; gloo says in which of its source files it noticed.
+            if self.size > 1 and (isinstance(error, dist.DistError) or "gloo/transport" in str(error)):
+                raise PeerError("another process has ended, and this one with it") from error
+            raise
+
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """A body that each process runs by itself: where it fails in one, all of them end.
+
+        Raises:
+            GvsegError: what the body met, in the first of the processes where it failed.
+            PeerError: in all others.
+        """
+        failure: GvsegError | None = None
+        try:
+            yield
+        except GvsegError as error:
+            failure = error
+        failed = self.gather(torch.tensor([failure is not None], dtype=torch.float32, device=self._place())).tolist()
+        if 1.0 not in failed:
+            return
+        if failure is not None and failed.index(1.0) == self.rank:
+            raise failure
+        raise PeerError(f"process {failed.index(1.0)} failed, and this one ends with it")
+
+    def _place(self) -> str:
+        """Where tensors that are sent have to be."""
+        return "cuda" if self.size > 1 and dist.get_backend() == "nccl" else "cpu"
 
     def _each(self, value: Tensor) -> list[Tensor]:
         parts = [torch.empty_like(value) for _ in range(self.size)]
-        dist.all_gather(parts, value.contiguous())
+        with self.together():
+            dist.all_gather(parts, value.contiguous())
         return parts
 
 

@@ -27,6 +27,7 @@ from gvseg_core.model.weights.checkpoint import hash_tensors
 from gvseg_core.model.weights.safetensor_files import read_safetensors
 
 STATE, PREVIOUS = "state.safetensors", "state.previous.safetensors"
+LAST, BEST = "last.safetensors", "best.safetensors"  # weights alone, for --model
 _KEY = "gvseg_training"
 _VERSION = 1
 
@@ -90,7 +91,12 @@ def load_state(folder: Path) -> tuple[State, str]:
             problems.append(str(error))
     if problems:
         raise ModelError("; ".join(problems))
-    raise UsageError(f"{folder}: nothing to resume: no {STATE} in it; leave out --resume to begin anew")
+    weights = [name for name in (BEST, LAST) if (folder / name).is_file()]
+    if weights:
+        hint = f"begin a new run from its weights: --init {folder / weights[0]} --out ANOTHER"
+    else:
+        hint = "leave out --resume to begin anew"
+    raise UsageError(f"{folder}: nothing to resume: no {STATE} in it; {hint}")
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -105,13 +111,29 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = 
     return found
 
 
-def check_resumable(state: State, settings: Mapping[str, Any], world_size: int, *, allow_changed: bool) -> list[str]:
+def check_resumable(
+    state: State,
+    settings: Mapping[str, Any],
+    world_size: int,
+    *,
+    allow_changed: bool,
+    surroundings: Mapping[str, str] | None = None,
+) -> list[str]:
     """What has changed since `state` was written; how often it is logged or saved is nobody's concern.
+
+    Args:
+        state: what was kept.
+        settings: the resolved preset now, as JSON takes it.
+        world_size: processes now.
+        allow_changed: go on all the same.
+        surroundings: what else the weights depend on, the data and the code, as it is now; compared with the state's
+            fact of that name.
 
     Raises:
         UsageError: anything, unless that is allowed.
     """
     changed = differences(_shaping(state.settings), _shaping(settings))
+    changed += differences(state.facts.get("surroundings", {}), surroundings or {})
     if state.world_size != world_size:
         changed.insert(0, f"processes: {state.world_size}, now {world_size}")
     if changed and not allow_changed:
@@ -125,7 +147,7 @@ def check_resumable(state: State, settings: Mapping[str, Any], world_size: int, 
 def _shaping(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Without the settings on which no weight depends."""
     train = dict(settings.get("train") or {})
-    for name in ("log_every", "save_every", "workers", "checkpointing"):
+    for name in ("log_every", "save_every", "validate_every", "max_bad_steps", "workers", "checkpointing"):
         train.pop(name, None)
     return {**settings, "train": train}
 

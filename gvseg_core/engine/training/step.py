@@ -1,14 +1,15 @@
 """One step: its parts' losses and gradients, one move of the weights, what is remembered.
 
 The divisors of the losses are known before the first part runs, so that a step in many parts, or in many processes,
-moves the weights as one large batch would. A step whose loss or gradient is not finite moves nothing.
+moves the weights as one large batch would. A step whose loss or gradient is not finite moves nothing: neither weights,
+nor class means, queues or batch statistics.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ from gvseg_core.engine.training.optimiser import build_optimiser, groups_of, rat
 from gvseg_core.engine.training.processes import Processes
 from gvseg_core.losses.matching import MatchProblems
 from gvseg_core.losses.segmentation import Normaliser
+from gvseg_core.model.layers import FrozenBatchNorm2d
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Stepper:
         self.device = next(learner.parameters()).device
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=learner.settings.amp == "fp16")
         self._processes = processes
+        norms = [module for module in learner.modules() if isinstance(module, FrozenBatchNorm2d) and module.learns]
+        self._statistics = [buffer for norm in norms for buffer in norm.buffers()]
         self._model: nn.Module = learner
         if processes.size > 1:
             # A step need not use every source of queries and every head, and queues are kept alike by `remember`.
@@ -67,12 +71,13 @@ class Stepper:
         """
         divisors = self._divisors(samples)
         remembered = Remembered()
+        statistics = [buffer.clone() for buffer in self._statistics]
         size = self.settings.micro_batch or len(samples)
         parts = [samples[i : i + size] for i in range(0, len(samples), size)]
         self.optimiser.zero_grad(set_to_none=True)
         losses: dict[str, Tensor] = {}
         for part in parts:
-            with self._model.no_sync() if self._waits(part, parts) else nullcontext():  # type: ignore[operator]
+            with self._processes.together(), self._apart(is_last=part is parts[-1]):
                 total, told = self._model(part, divisors, remembered)
                 self.scaler.scale(total).backward()
             for name, value in {**told, "loss": total.detach()}.items():
@@ -81,8 +86,7 @@ class Stepper:
         self.scaler.unscale_(self.optimiser)
         weights = [parameter for group in self.groups for parameter in group.parameters]
         gradient = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.clip_norm))
-        # In fp16 a gradient that overflows is the loss scale's fault, and the scaler takes care of it.
-        is_finite = all(map(math.isfinite, shared.values())) and (self.scaler.is_enabled() or math.isfinite(gradient))
+        is_finite = all(map(math.isfinite, shared.values())) and (math.isfinite(gradient) or self._can_scale_down())
         is_finite = not self._processes.agree(not is_finite)
         if is_finite:
             set_rate(self.optimiser, rate(number, self.settings))
@@ -90,12 +94,20 @@ class Stepper:
             self.learner.remember(remembered, self._processes)
         else:
             self.optimiser.zero_grad(set_to_none=True)
+            for buffer, before in zip(self._statistics, statistics, strict=True):
+                buffer.copy_(before)
         self.scaler.update()
         return Told(shared, gradient, is_finite, remembered.problems)
 
-    def _waits(self, part: Sequence[Sample], parts: Sequence[Sequence[Sample]]) -> bool:
-        """Whether gradients of the part stay here until the last one's are sent."""
-        return self._processes.size > 1 and part is not parts[-1]
+    def _apart(self, *, is_last: bool) -> AbstractContextManager[None]:
+        """Gradients of a part stay in this process until the last one's are sent."""
+        if isinstance(self._model, DistributedDataParallel) and not is_last:
+            return self._model.no_sync()
+        return nullcontext()
+
+    def _can_scale_down(self) -> bool:
+        """In fp16 a gradient that overflows is the loss scale's fault, and the scaler's affair, while there is any."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() > 1
 
     def _divisors(self, samples: Sequence[Sample]) -> Amounts:
         mine = self.learner.amounts(samples)
