@@ -15,6 +15,7 @@ from gvseg_core.errors import DataError
 from gvseg_core.files import printable
 
 _CHUNK = 2**20  # bytes
+_NUMBER_GOES_ON = 3  # characters after which it would have been read on: ".5", "e+9"
 _MAX_ELEMENT = 2**27  # characters of one element; more is no annotation of one object
 _MARGIN = 16  # characters; a token cut off is shorter, unless it is a string
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -110,7 +111,9 @@ class JsonReader:
             except (ValueError, RecursionError):
                 self._fail_refused()
             else:
-                if end < len(self.text) or self.ended:
+                # What is read of a number may be all there is yet: 0 of 0.5, 1 of 1e+9.
+                rest = self.text[end : end + _NUMBER_GOES_ON]
+                if self.ended or (rest and (rest[0] not in ".eE" or len(rest) == _NUMBER_GOES_ON)):
                     break
             if len(self.text) > _MAX_ELEMENT:
                 raise DataError(f"{self.place(self.at)}: one value of more than {_MAX_ELEMENT} characters")

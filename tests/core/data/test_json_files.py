@@ -131,6 +131,15 @@ def test_elements_come_one_by_one_whatever_the_window(
         assert walk(path, "c", "a", "e") == [*(("a", record) for record in one), *(("c", record) for record in other)]
 
 
+@pytest.mark.parametrize("number", ["0.5", "-0.0", "12.25", "1e9", "1e+22", "1.5E-7", "100"])
+def test_a_number_is_read_whole_wherever_the_window_ends(tmp_path: Path, number: str) -> None:
+    for chunk in range(1, 16):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(json_reader, "_CHUNK", chunk)
+            path = written(tmp_path, f'{{"n": {number}, "a": [{{"m": {number}}}]}}')
+            assert walk(path, "a") == [("a", {"m": float(number)})]
+
+
 def test_records_know_where_they_stand(tmp_path: Path) -> None:
     path = written(tmp_path, '{"videos": [{}, {"a": 1}]}')
     assert [record.where for _, record in iterate(path, {"videos"})] == [f"{path}: videos[0]", f"{path}: videos[1]"]
