@@ -38,15 +38,63 @@ def test_bags_give_what_grid_sample_gives(sizes, reach, seed):
     torch.testing.assert_close(bags, deformable_attention_by_grid(value, sizes, places, logits))
 
 
-def test_gradients_are_those_of_grid_sample():
-    def gradients(function) -> tuple[Tensor, ...]:
-        leaves = [x.requires_grad_() for x in inputs()]
-        out = function(leaves[0], SIZES, *leaves[1:])
-        weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
-        return torch.autograd.grad((out * weights).sum(), leaves)
+def gradients(function, leaves: tuple[Tensor, ...], sizes=SIZES, wanted=slice(None)) -> tuple[Tensor, ...]:
+    """Of a sum with weights from -1 to 1, to those leaves that are `wanted`."""
+    leaves = tuple(leaf.detach() for leaf in leaves)
+    asked = [leaf.requires_grad_() for leaf in leaves[wanted]]
+    out = function(leaves[0], sizes, *leaves[1:])
+    weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
+    return torch.autograd.grad((out * weights).sum(), asked)
 
-    for ours, theirs in zip(gradients(deformable_attention), gradients(deformable_attention_by_grid), strict=True):
-        torch.testing.assert_close(ours, theirs)
+
+@settings(deadline=None, max_examples=30)
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3),
+    reach=st.sampled_from([0.4, 1.0, 5.0]),
+    seed=st.integers(0, 1000),
+)
+def test_gradients_are_those_of_grid_sample(sizes, reach, seed):
+    leaves = inputs(sizes=tuple(sizes), reach=reach, seed=seed)
+    ours = gradients(deformable_attention, leaves, sizes)
+    for mine, wanted in zip(ours, gradients(deformable_attention_by_grid, leaves, sizes), strict=True):
+        torch.testing.assert_close(mine, wanted)
+
+
+@pytest.mark.parametrize("wanted", [slice(0, 1), slice(1, 3)], ids=["values", "places and logits"])
+def test_only_gradients_that_are_asked_for_are_made(wanted):
+    leaves = inputs()
+    for mine, all_of_it in zip(
+        gradients(deformable_attention, leaves, wanted=wanted),
+        gradients(deformable_attention, leaves)[wanted],
+        strict=True,
+    ):
+        assert torch.equal(mine, all_of_it)
+
+
+def test_float32_gradients_are_exact_to_rounding():
+    leaves = inputs(queries=300, dtype=torch.float32)
+    for mine, exact in zip(
+        gradients(deformable_attention, leaves),
+        gradients(deformable_attention_by_grid, tuple(leaf.double() for leaf in leaves)),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine.double(), exact, atol=1e-5 * float(exact.abs().max()), rtol=1e-5)
+
+
+def test_bfloat16_gradients_come_near():
+    value, places, logits = inputs(dtype=torch.float32)
+    exact = gradients(deformable_attention, (value, places, logits))
+    ours = gradients(deformable_attention, (value.bfloat16(), places, logits))
+    assert [gradient.dtype for gradient in ours] == [torch.bfloat16, torch.float32, torch.float32]
+    for mine, wanted in zip(ours, exact, strict=True):
+        torch.testing.assert_close(mine.float(), wanted, atol=0.02 * float(wanted.abs().max()), rtol=0.02)
+
+
+def test_with_and_without_gradients_the_same_is_seen():
+    value, places, logits = inputs()
+    with torch.no_grad():
+        without = deformable_attention(value, SIZES, places, logits)
+    torch.testing.assert_close(deformable_attention(value, SIZES, places, logits), without)
 
 
 def test_a_place_on_a_cell_gives_that_cell_and_one_outside_gives_nothing():
@@ -59,8 +107,11 @@ def test_a_place_on_a_cell_gives_that_cell_and_one_outside_gives_nothing():
 def test_nothing_depends_on_how_queries_are_cut_into_chunks(monkeypatch):
     value, places, logits = inputs()
     whole = deformable_attention(value, SIZES, places, logits)
+    learnt = gradients(deformable_attention, (value, places, logits))
     monkeypatch.setattr(deformable, "_CHUNK", 3)
     assert torch.equal(deformable_attention(value, SIZES, places, logits), whole)
+    for mine, wanted in zip(gradients(deformable_attention, (value, places, logits)), learnt, strict=True):
+        torch.testing.assert_close(mine, wanted)
 
 
 def test_each_picture_of_a_batch_is_on_its_own():
