@@ -38,6 +38,20 @@ def test_convolve_is_a_convolution_and_the_rest(activation, adds, grad):
     torch.testing.assert_close(out, wanted, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("activation", FINISH)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_a_convolution_of_single_cells_learns_as_any_other(activation, layout):
+    torch.manual_seed(0)
+    leaves = [torch.randn(2, 8, 9, 7).contiguous(memory_format=layout), torch.randn(12, 8, 1, 1), torch.randn(12)]
+    x, weight, bias = (leaf.requires_grad_() for leaf in leaves)
+    out, wanted = convolve(x, weight, bias, activation=activation), FINISH[activation](F.conv2d(x, weight, bias))
+    torch.testing.assert_close(out, wanted, atol=1e-5, rtol=1e-5)
+    assert out.stride() == wanted.stride()
+    learnt = [torch.autograd.grad(y.square().sum(), (x, weight, bias)) for y in (out, wanted)]
+    for mine, other in zip(*learnt, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
+
+
 def test_the_addend_is_left_as_it_was():
     x, weight, add = torch.randn(300, 8), torch.randn(4, 8), torch.randn(300, 4)
     before = add.clone()
