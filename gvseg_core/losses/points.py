@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -145,10 +146,25 @@ def choose_points(logits: Tensor, answers: Tensor, points: Points, truth: PointT
     for part, answer in zip(logits.split(_AT_ONCE, 1), answers.split(_AT_ONCE), strict=True):
         doubt = sample(part, points.candidates).abs_()
         doubt.masked_fill_(truth.known.eq(0)[:, None], torch.inf)
-        chosen = doubt.topk(points.num_uncertain, largest=False, sorted=False).indices
+        chosen = least(doubt, points.num_uncertain)
         r = len(answer)
         places.append(torch.cat([points.candidates[frame, chosen], points.uniform[:, None].expand(-1, r, -1, -1)], 2))
         uncertain, uniform = truth.masks[answer[:, None], frame, chosen], truth.uniform_masks[answer].transpose(0, 1)
         masks.append(torch.cat([uncertain, uniform], 2))
         known.append(torch.cat([truth.known[frame, chosen], truth.uniform_known[:, None].expand(-1, r, -1)], 2))
     return torch.cat(places, 1), torch.cat(masks, 1), torch.cat(known, 1)
+
+
+def least(values: Tensor, num: int) -> Tensor:
+    """Where the smallest values are along the last dimension, in any order; what is no number counts as largest.
+
+    Args:
+        values: (..., S).
+        num: how many, at most S.
+
+    Returns:
+        (..., num) int64. On a CPU by NumPy, which takes a quarter of the time.
+    """
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.argpartition(values.numpy(), num - 1)[..., :num])
+    return values.topk(num, largest=False, sorted=False).indices

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gvseg_core.losses.points import choose_points, draw_points, known_at, sample, sample_masks, truth_at
+from gvseg_core.losses.points import choose_points, draw_points, known_at, least, sample, sample_masks, truth_at
 from gvseg_core.recipes import LossSettings
 from gvseg_core.types import VOID
 from tests.core.losses.scenes import SETTINGS, SIZE, draws, guess, scene
@@ -95,3 +95,14 @@ def test_masks_that_choose_in_turns_choose_as_they_would_alone() -> None:
     alone = choose_points(logits[:, 66:67], answers[66:67], points, truth)
     for whole, part in zip(together, alone, strict=True):
         assert torch.equal(whole[:, 66:67].sort(2).values, part.sort(2).values)
+
+
+@pytest.mark.parametrize("num", [0, 1, 40, 100])
+def test_the_smallest_are_found_and_what_is_no_number_is_large(num: int) -> None:
+    values = torch.randn(2, 3, 100, generator=torch.Generator().manual_seed(num))
+    values[0, 0, :10], values[1, 2, 5:9] = torch.nan, torch.inf
+    chosen = least(values, num)
+    assert chosen.shape == (2, 3, num)
+    found, wanted = values.gather(2, chosen).sort().values, values.sort().values[..., :num]
+    torch.testing.assert_close(found, wanted, atol=0, rtol=0, equal_nan=True)
+    assert all(len(set(row.tolist())) == num for row in chosen.flatten(0, 1))
