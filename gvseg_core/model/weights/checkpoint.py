@@ -35,7 +35,7 @@ class Checkpoint:
     vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tasks: tuple[TaskName, ...] = ()  # what it was trained for; empty when nobody says
-    answers: Mapping[TaskName, str] = field(default_factory=dict)  # which class head answers to each task, if several do
+    answers: Mapping[TaskName, str] = field(default_factory=dict)  # the class head of each task, of several
     hints: tuple[str, ...] = ()  # words that may tell the data set: file and folder names, configured data sets
     notes: tuple[str, ...] = ()  # one line each, for people: what was left out of the file, and why
     provenance: Mapping[str, str] = field(default_factory=dict)
