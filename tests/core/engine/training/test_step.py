@@ -137,6 +137,8 @@ def test_all_tasks_at_once_give_finite_losses_in_every_precision(amp: str) -> No
 
 def test_bf16_says_nearly_what_float32_says() -> None:
     (_, exact), (_, rough) = (steps_of(recipe("vps", "evs", amp=amp), 1) for amp in ("fp32", "bf16"))
+    # Where two queries would do as well, another one may be matched; only the contrast asks which.
+    assert rough[0].pop("contrast") == pytest.approx(exact[0].pop("contrast"), rel=0.1)
     assert rough[0] == pytest.approx(exact[0], rel=0.02)
     assert rough[0] != exact[0]
 
