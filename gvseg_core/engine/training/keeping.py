@@ -19,7 +19,7 @@ from gvseg_core.data.training.samples import Sample
 from gvseg_core.data.training.sources import Source, vocabularies_of
 from gvseg_core.engine.training.ema import Average
 from gvseg_core.engine.training.settings import TrainRequest, as_json
-from gvseg_core.engine.training.state import State, pack_optimiser, unpack_optimiser
+from gvseg_core.engine.training.state import State, pack_optimiser, unpack_optimiser, writing_tensors
 from gvseg_core.engine.training.step import Stepper, Told
 from gvseg_core.errors import ModelError, OutputError
 from gvseg_core.files import PartFile, writing
@@ -134,7 +134,7 @@ def write_weights(
             "init": request.init or "",
         },
     )
-    with PartFile(path, overwrite=True) as part, writing(path):
+    with PartFile(path, overwrite=True) as part, writing_tensors(path):
         write_checkpoint(part.path, checkpoint)
 
 
@@ -150,7 +150,7 @@ def write_batch(path: Path, batch: Sequence[Sample]) -> None:
             parts = {"pixels": clip.pixels, "labels": clip.labels}
             parts |= {"class_ids": clip.class_ids, "track_ids": clip.track_ids}
             tensors |= {f"{sample.number}.{c}.{name}": tensor.contiguous() for name, tensor in parts.items()}
-    with PartFile(path, overwrite=True) as part, writing(path):
+    with PartFile(path, overwrite=True) as part, writing_tensors(path):
         save_file(tensors, part.path)
 
 

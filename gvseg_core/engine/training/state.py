@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -61,16 +62,25 @@ def save_state(folder: Path, state: State) -> None:
     }
     latest = folder / STATE
     with PartFile(latest, overwrite=True) as part:
-        with writing(latest):
-            try:
-                save_file(tensors, part.path, metadata={_KEY: json.dumps(said)})
-            except OSError:
-                raise
-            except Exception as error:  # the library's own kind, for a disk that is full
-                raise OutputError(f"cannot write {latest}: {error}") from error
+        with writing_tensors(latest):
+            save_file(tensors, part.path, metadata={_KEY: json.dumps(said)})
             if latest.exists():
                 os.replace(latest, folder / PREVIOUS)
         part.commit()
+
+
+@contextlib.contextmanager
+def writing_tensors(target: Path) -> Iterator[None]:
+    """As `gvseg_core.files.writing`, for a body in which safetensors writes.
+
+    Raises:
+        OutputError: for any `OSError`, and for the library's own kind, which a full disk gives.
+    """
+    with writing(target):
+        try:
+            yield
+        except SafetensorError as error:
+            raise OutputError(f"cannot write {target}: {error}") from error
 
 
 def load_state(folder: Path) -> tuple[State, str]:
