@@ -7,6 +7,7 @@ Importing this module does not import torch.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -218,6 +219,11 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_BRIEFLY = reprlib.Repr()
+_BRIEFLY.maxlevel, _BRIEFLY.maxstring, _BRIEFLY.maxother = 1, 80, 80
+"""What was found may be of any size: a few lines of YAML with aliases of aliases stand for gigabytes."""
+
+
 def _explain(kind: type[BaseModel], problem: Any) -> str:
     path = [str(part) for part in problem["loc"] if str(part) not in {"resnet", "swin"}]
     name = ".".join(path) or kind.__name__
@@ -228,7 +234,7 @@ def _explain(kind: type[BaseModel], problem: Any) -> str:
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if isinstance(found, str) and "number" in message:
         message += "; with a point and an exponent sign YAML reads it as a number: 1.0e-4"
-    return f"{name}: {message}, found {found!r}"
+    return f"{name}: {message}, found {_BRIEFLY.repr(found)}"
 
 
 def _field_names(kind: type[BaseModel]) -> set[str]:
