@@ -89,7 +89,8 @@ def _run(
     if dry_run:
         import yaml
 
-        console.show(yaml.safe_dump(dict(as_json(recipe)), sort_keys=False).rstrip())
+        for line in yaml.safe_dump(dict(as_json(recipe)), sort_keys=False).splitlines():
+            console.show(line)
         return 0
     watcher = train_progress(way, console)
 
