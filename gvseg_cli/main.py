@@ -15,6 +15,7 @@ import typer
 
 from gvseg_cli.console import Console, drop_stdout, occupy_closed_streams
 from gvseg_cli.eval import evaluate
+from gvseg_cli.export import export
 from gvseg_cli.predict import predict
 from gvseg_cli.signals import Interrupts
 from gvseg_cli.train import train
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command("eval")(evaluate)
 app.command()(train)
+app.command()(export)
 
 
 def _print_version(wanted: bool) -> None:
@@ -70,6 +72,7 @@ def gvseg(
     gvseg eval --bench ovis --gt GT --results R     the official numbers, for files
     gvseg eval --bench synth --task vis --model M     for a model; no data needed
     gvseg train --preset synth_tiny     a network of one's own, from rendered data
+    gvseg export --model M --format onnx     the same network elsewhere, proven equal
 
     \b
     Exit codes: 0 done; 1 some inputs failed or were cut; 2 wrong command or

@@ -46,3 +46,9 @@ class DeviceError(GvsegError, RuntimeError):
     """A device that is missing, or memory that does not suffice."""
 
     exit_code = 6
+
+
+class ExportError(GvsegError, ArithmeticError):
+    """An exported model that does not answer as the one it was made of."""
+
+    exit_code = 1

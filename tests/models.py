@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from gvseg_core.config import InputSettings, ModelSettings
 from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, write_checkpoint
@@ -13,18 +14,24 @@ from gvseg_core.recipes import load_preset
 from gvseg_core.types import Vocabulary
 
 
-def write_tiny_model(path: Path, short_side: int = 64, vocabulary: Vocabulary = DEMO_VOCABULARY) -> Path:
-    """The preset `tiny` with random weights: queries of each task's own, clips of three frames, any classes."""
-    preset = load_preset("tiny")
-    torch.manual_seed(0)
-    network = Network(preset.model, {vocabulary.name: len(vocabulary)})
-    checkpoint = Checkpoint(
-        settings=preset.model,
-        input=preset.input.model_copy(update={"short_side": short_side}),
+def make_checkpoint(
+    settings: ModelSettings, *vocabularies: Vocabulary, short_side: int = 64, seed: int = 0
+) -> Checkpoint:
+    """Random weights of a network with these settings and a head for each vocabulary, the demo's by default."""
+    spoken = vocabularies or (DEMO_VOCABULARY,)
+    torch.manual_seed(seed)
+    network = Network(settings, {vocabulary.name: len(vocabulary) for vocabulary in spoken})
+    return Checkpoint(
+        settings=settings,
+        input=InputSettings(short_side=short_side),
         state=network.state_dict(),
         format="gvseg",
         sha256="",
-        vocabularies={vocabulary.name: vocabulary},
+        vocabularies={vocabulary.name: vocabulary for vocabulary in spoken},
     )
-    write_checkpoint(path, checkpoint)
+
+
+def write_tiny_model(path: Path, short_side: int = 64, vocabulary: Vocabulary = DEMO_VOCABULARY) -> Path:
+    """The preset `tiny` with random weights: queries of each task's own, clips of three frames, any classes."""
+    write_checkpoint(path, make_checkpoint(load_preset("tiny").model, vocabulary, short_side=short_side))
     return path

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from gvseg_core.config import TrackSettings, parse
+from gvseg_core.config import InputSettings, TrackSettings, parse
 from gvseg_core.data.vocabularies import choose_vocabulary, complete_vocabulary
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.errors import DeviceError, ModelError, UsageError
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, read_checkpoint
+from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.ops.allocator import give_back_freed_memory
 from gvseg_core.registry import choose
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.tasks import TASKS
-from gvseg_core.types import TaskName, Vocabulary
+from gvseg_core.types import Task, TaskName, Vocabulary
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -62,45 +64,112 @@ def load_segmenter(
         return TruthSegmenter(task)
     place = choose_device(device)
     precision = choose_dtype(dtype, place)
-    checkpoint = name_classes(read_checkpoint(model, offline=offline), vocabulary)
-    checkpoint.check_task(task)
-    head = _choose_head(checkpoint, vocabulary, task)
+    return make_segmenter(
+        read_checkpoint(model, offline=offline),
+        task,
+        name=model_name(model),
+        device=place,
+        dtype=precision,
+        size=size,
+        conf=conf,
+        classes=classes,
+        vocabulary=vocabulary,
+        settings=settings,
+    )
 
+
+def make_segmenter(
+    checkpoint: Checkpoint,
+    task: TaskName,
+    *,
+    name: str,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    size: int | None = None,
+    conf: float | None = None,
+    classes: Sequence[str] = (),
+    vocabulary: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Segmenter:
+    """As `load_segmenter`, from weights that have been read; `name` is what results call them."""
+    place = torch.device(device)
+    checkpoint = name_classes(checkpoint, vocabulary)
+    checkpoint.check_task(task)
+    head = choose_head(checkpoint, vocabulary, task)
     overrides = settings or {}
-    input_settings = _changed(checkpoint.input, overrides.get("input", {}), "input")
-    if size is not None:
-        input_settings = _changed(
-            input_settings, {"short_side": size, "max_side": max(size, input_settings.max_side)}, "--size"
-        )
-    network = build_network(checkpoint).prepare_for_inference(precision)
+    prepared = change_input(checkpoint.input, overrides.get("input", {}), size)
+    network = build_network(checkpoint).prepare_for_inference(dtype)
     try:
         network.to(place)
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"{place} has no room for the weights; --device cpu needs none of its memory") from error
     give_back_freed_memory()
     projection = network.decoder.shape_position
-    kind: Any = choose("task", TASKS, task)
     return Segmenter(
         network,
-        kind(
+        make_task(
+            task,
             network.queries,
             head,
-            _task_settings(kind.settings_type, task, conf, class_ids(head, classes)),
-            _changed(TrackSettings(), overrides.get("tracking", {}), "tracking"),
             None if projection is None else projection.weight,
+            conf=conf,
+            classes=classes,
+            tracking=overrides.get("tracking", {}),
         ),
-        input_settings,
+        prepared,
         device=place,
         provenance={
-            "model": Path(model).name if not str(model).startswith("hf://") else str(model),
+            "model": name,
             "model_format": checkpoint.format,
             "model_sha256": checkpoint.sha256,
             "vocabulary": head.name,
             "device": str(place),
-            "dtype": str(precision).removeprefix("torch."),
+            "dtype": str(dtype).removeprefix("torch."),
             "notes": list(checkpoint.notes),
         },
     )
+
+
+def model_name(model: str | Path) -> str:
+    """What results call a model: its file's name, or where on the hub it is."""
+    return str(model) if str(model).startswith(HUB) else Path(model).name
+
+
+def make_task(
+    name: TaskName,
+    queries: nn.ModuleDict,
+    head: Vocabulary,
+    projection: Tensor | None,
+    *,
+    conf: float | None = None,
+    classes: Sequence[str] = (),
+    tracking: Mapping[str, Any] | None = None,
+) -> Task:
+    """A task and its settings, from the parts of a network.
+
+    Raises:
+        UsageError: a setting that is wrong, or of no effect on this task.
+    """
+    kind: Any = choose("task", TASKS, name)
+    return kind(  # type: ignore[no-any-return]
+        queries,
+        head,
+        _task_settings(kind.settings_type, name, conf, class_ids(head, classes)),
+        _changed(TrackSettings(), tracking or {}, "tracking"),
+        projection,
+    )
+
+
+def change_input(own: InputSettings, changes: Mapping[str, Any], size: int | None) -> InputSettings:
+    """A model's own input settings with what `--set` and `--size` change.
+
+    Raises:
+        UsageError: a setting that is wrong.
+    """
+    changed: InputSettings = _changed(own, changes, "input")
+    if size is not None:
+        changed = _changed(changed, {"short_side": size, "max_side": max(size, changed.max_side)}, "--size")
+    return changed
 
 
 def build_network(checkpoint: Checkpoint) -> Network:
@@ -198,13 +267,20 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
-def _choose_head(checkpoint: Checkpoint, vocabulary: str | None, task: TaskName) -> Vocabulary:
+def choose_head(checkpoint: Checkpoint, vocabulary: str | None, task: TaskName | None = None) -> Vocabulary:
+    """Whose classes answer: those named, those of the head for `task`, or the first.
+
+    Raises:
+        ModelError: there is no class head.
+        UsageError: none is called `vocabulary`.
+    """
     known = dict(checkpoint.vocabularies)
     if not known:
         raise ModelError("the weights have no class head; they are not a segmenter")
     if vocabulary is not None:
         return choose("vocabulary", known, vocabulary)
-    return known[checkpoint.answers.get(task, next(iter(known)))]
+    first = next(iter(known))
+    return known[first if task is None else checkpoint.answers.get(task, first)]
 
 
 def _task_settings(kind: Any, task: TaskName, conf: float | None, classes: frozenset[int] | None) -> Any:

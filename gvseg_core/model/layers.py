@@ -74,11 +74,11 @@ class Folded(nn.Identity):
 
 
 def fold(conv: Conv2d, norm: FrozenBatchNorm2d) -> Folded:
-    """Give `conv` the weight and bias that do what `norm` did after it."""
+    """Give `conv` the weight and bias that do what `norm` did after it; both new, others may hold the old ones."""
     with torch.no_grad():
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-        conv.weight.copy_(conv.weight * scale[:, None, None, None])
-        conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+        conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None], requires_grad=False)
+        conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale, requires_grad=False)
     return Folded()
 
 

@@ -1,4 +1,4 @@
-"""From another code base's weight names to ours, by a table of two columns.
+"""From another code base's weight names to ours and back, by a table of two columns.
 
 A row is `their.name  our.name`. Both may hold
   `{i}`            a number, the same on both sides; `{i+1}` is a number one higher there than here,
@@ -32,20 +32,13 @@ class Rule:
     change: Callable[[Tensor], Tensor] | None = None
     parts: tuple[str, ...] = field(init=False, default=())
     pattern: re.Pattern[str] = field(init=False, repr=False)
+    our_pattern: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        pieces, end = [], 0
-        for token in TOKEN.finditer(self.theirs):
-            name = token[1]
-            pieces.append(re.escape(self.theirs[end : token.start()]))
-            if "|" in name:
-                object.__setattr__(self, "parts", tuple(name.split("|")))
-                pieces.append(f"(?P<part>{name})")
-            else:
-                pieces.append(f"(?P<{name}>{SUFFIXES.get(name, '[0-9]+')})")
-            end = token.end()
-        pieces.append(re.escape(self.theirs[end:]))
-        object.__setattr__(self, "pattern", re.compile("".join(pieces)))
+        parts = next((token[1].split("|") for token in TOKEN.finditer(self.theirs) if "|" in token[1]), [])
+        object.__setattr__(self, "parts", tuple(parts))
+        object.__setattr__(self, "pattern", _pattern(self.theirs))
+        object.__setattr__(self, "our_pattern", _pattern(self.ours))
 
     def apply(self, name: str) -> tuple[str, str | None] | None:
         """Our name and, where several make one, which part it is; None where the row is not meant."""
@@ -57,6 +50,34 @@ class Rule:
             if offset:
                 values[token] = str(int(values[token]) - int(offset))
         return TOKEN.sub(lambda token: values[token[1]], self.ours), values.get("part")
+
+    def back(self, name: str) -> tuple[str, ...] | None:
+        """Their name of our tensor, or those of its parts in order; None where the row is not meant."""
+        found = self.our_pattern.fullmatch(name)
+        if found is None:
+            return None
+        values = found.groupdict()
+
+        def theirs(part: str) -> str:
+            def value(token: re.Match[str]) -> str:
+                if "|" in token[1]:
+                    return part
+                return str(int(values[token[1]]) + int(token[2])) if token[2] else values[token[1]]
+
+            return TOKEN.sub(value, self.theirs)
+
+        return tuple(theirs(part) for part in self.parts or ("",))
+
+
+def _pattern(names: str) -> re.Pattern[str]:
+    """What a column of the table matches, a group for each token."""
+    pieces, end = [], 0
+    for token in TOKEN.finditer(names):
+        name = token[1]
+        pieces.append(re.escape(names[end : token.start()]))
+        pieces.append(f"(?P<part>{name})" if "|" in name else f"(?P<{name}>{SUFFIXES.get(name, '[0-9]+')})")
+        end = token.end()
+    return re.compile("".join([*pieces, re.escape(names[end:])]))
 
 
 def table(rows: str, theirs: str = "", ours: str = "") -> tuple[Rule, ...]:
@@ -104,6 +125,28 @@ def rename(tensors: Mapping[str, Tensor], rules: Iterable[Rule], where: str) -> 
         else:
             state[target] = torch.cat([tensors[names[part]] for part in wanted])
     return Renamed(state, tuple(unknown))
+
+
+def rename_back(state: Mapping[str, Tensor], rules: Iterable[Rule], where: str) -> dict[str, Tensor]:
+    """Every tensor of ours under their name, by the first row that knows it; what is in parts there is cut into them.
+
+    Raises:
+        ModelError: tensors that no row knows.
+    """
+    rules = tuple(rules)
+    tensors: dict[str, Tensor] = {}
+    unknown: list[str] = []
+    for name, tensor in state.items():
+        found = next(((rule, names) for rule in rules if (names := rule.back(name)) is not None), None)
+        if found is None:
+            unknown.append(name)
+            continue
+        rule, names = found
+        assert rule.change is None, "a tensor that was changed on its way here has no way back"
+        tensors |= zip(names, tensor.chunk(len(names)), strict=True)
+    if unknown:
+        raise ModelError(f"{where}: {len(unknown)} tensors have no place there: {some(unknown)}")
+    return tensors
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gvseg_core.errors import ModelError
-from gvseg_core.model.weights.renaming import rename, some, table
+from gvseg_core.model.weights.renaming import rename, rename_back, some, table
 
 RULES = table(
     """
@@ -50,3 +50,16 @@ def test_two_tensors_for_one_place_are_refused() -> None:
 def test_long_lists_are_cut_and_counted() -> None:
     assert some("gfedcba") == "a, b, c, d, e and 2 more"
     assert some("ba") == "a, b"
+
+
+def test_names_go_back_to_where_they_came_from() -> None:
+    theirs = {"net.res3.12.norm.bias": torch.ones(2), "net.old.weight": torch.zeros(3)}
+    theirs |= {f"net.attn.{n}.bias": torch.full((2,), float(i)) for i, n in enumerate(("query", "key", "value"))}
+    back = rename_back(rename(theirs, RULES, "f").state, RULES, "f")
+    assert back.keys() == theirs.keys()
+    assert all(torch.equal(back[name], tensor) for name, tensor in theirs.items())
+
+
+def test_a_tensor_without_a_way_back_is_named() -> None:
+    with pytest.raises(ModelError, match=r"f: 1 tensors have no place there: ours\.strange"):
+        rename_back({"ours.strange": torch.ones(1)}, RULES, "f")

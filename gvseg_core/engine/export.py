@@ -1,0 +1,105 @@
+"""Export: the same network in another format, kept only once it has answered as the one it was made of.
+
+Whatever is written is first a part, read back as `--model` reads it, and shown the rendered demo side by side with the
+original. A difference beyond the bounds of `exporting.comparison` ends the run, and the part is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gvseg_core.engine.build import choose_head, name_classes
+from gvseg_core.engine.exporting.comparison import LOGITS, MASK_IOU, Comparison
+from gvseg_core.engine.exporting.formats import FORMATS, Job, Proof
+from gvseg_core.engine.exporting.settings import ExportSettings, picture_size
+from gvseg_core.engine.truth import TRUTH
+from gvseg_core.errors import ExportError, UsageError
+from gvseg_core.files import PartFile, PartFolder, check_target, same_file
+from gvseg_core.model.weights import describe, read_checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written, and how near it is to what it was made of."""
+
+    path: Path
+    format: str
+    num_bytes: int
+    sha256: str  # of the weights, see `checkpoint.hash_tensors`
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self) | {"path": str(self.path), "bounds": {"class_logits": LOGITS, "mask_iou": MASK_IOU}}
+
+
+class Export:
+    """One export in two steps: `plan` refuses what cannot be done, `run` does it."""
+
+    def __init__(self, settings: ExportSettings, say: Callable[[str], None]) -> None:
+        """`say` is told each step, in a line."""
+        self.settings = settings
+        self._say = say
+        self._format = FORMATS[settings.format]
+
+    def plan(self) -> str:
+        """Read the model and refuse what cannot be exported; says what would be done.
+
+        Raises:
+            GvsegError: a target that cannot be written, weights that are no model, or a format that is not for them.
+        """
+        settings, target = self.settings, self.settings.target
+        if settings.model == TRUTH:
+            raise UsageError(f"--model {TRUTH} has no network to export")
+        if same_file(Path(settings.model), target):
+            raise UsageError(f"{target} is the model itself; choose another name with -o")
+        check_target(target, settings.overwrite, folder=self._format.is_folder)
+        checkpoint = name_classes(read_checkpoint(settings.model, offline=settings.offline), settings.vocabulary)
+        self._job = Job(
+            checkpoint,
+            choose_head(checkpoint, settings.vocabulary, settings.task),
+            picture_size(settings.size, checkpoint.input.short_side),
+            settings.dynamic,
+            settings.task,
+        )
+        self._format.refuse(self._job)
+        shown = describe(checkpoint.settings, {self._job.head.name: len(self._job.head)})
+        return f"{settings.model} ({checkpoint.format}): {shown} -> {target}"
+
+    def run(self) -> Exported:
+        """Write, compare, and let it appear.
+
+        Raises:
+            ExportError: it does not answer as the original; nothing is left behind.
+            OutputError: it cannot be written.
+        """
+        kind = PartFolder if self._format.is_folder else PartFile
+        with kind(self.settings.target, self.settings.overwrite) as part:
+            self._say(f"writing {self.settings.target}")
+            self._format.write(part.path, self._job)
+            files = [part.path, *part.path.glob("*")] if self._format.is_folder else [part.path]
+            num_bytes = sum(file.stat().st_size for file in files if file.is_file())
+            comparisons = tuple(self._compared(self._format.prove(part.path, self._job)))
+        return Exported(
+            path=self.settings.target,
+            format=self.settings.format,
+            num_bytes=num_bytes,
+            sha256=self._job.checkpoint.sha256,
+            comparisons=comparisons,
+            notes=self._format.notes(self._job),
+        )
+
+    def _compared(self, proof: Proof) -> Iterator[Comparison]:
+        """Each comparison as it is made; the first that is out of bounds is the last."""
+        for comparison in proof:
+            if not comparison.is_close:
+                raise ExportError(
+                    f"{self.settings.target} does not answer as {self.settings.model}: {comparison.line()}; wanted "
+                    f"class logits within {LOGITS} and mask IoU from {MASK_IOU}; nothing was kept"
+                )
+            self._say(comparison.line())
+            yield comparison
