@@ -82,6 +82,14 @@ ShortSide = Annotated[
 ]
 Device = Annotated[str, _option(HOW, "--device", "auto, cpu, cuda, cuda:1 or mps.", "D")]
 Dtype = Annotated[str, _option(HOW, "--dtype", "auto, fp32, bf16 or fp16.", "D")]
+Batch = Annotated[
+    int | None,
+    _option(HOW, "--batch", "Clips computed at once; else 1, and on a GPU as many as make 12 frames.", "N"),
+]
+ClipStride = Annotated[
+    int | None,
+    _option(HOW, "--clip-stride", "Frames from one clip to the next, below the clip's length: clips overlap.", "S"),
+]
 Seed = Annotated[int, _option(HOW, "--seed", "Of all chance; the demo has its own, demo:seed=3.", "N")]
 Overrides = Annotated[
     list[str], _option(HOW, "--set", "Any other setting: tracking.shape_weight=0; repeatable.", "KEY=VALUE")

@@ -51,6 +51,8 @@ def predict(
     size: given.ShortSide = None,
     device: given.Device = "auto",
     dtype: given.Dtype = "auto",
+    batch: given.Batch = None,
+    clip_stride: given.ClipStride = None,
     seed: given.Seed = 0,
     overrides: given.Overrides = [],  # noqa: B006
     offline: given.Offline = False,
@@ -102,6 +104,8 @@ def predict(
         "size": size,
         "device": device,
         "dtype": dtype,
+        "batch": batch,
+        "clip_stride": clip_stride,
         "seed": seed,
         "offline": offline,
         "existing": "replace" if overwrite else "skip" if skip_existing else "refuse",

@@ -70,9 +70,8 @@ class Progress:
             self.console.failure(report.error)
         else:
             self.console.note(f"{report.name}: {_how_it_ended(report)}")
-        if report.stages:
-            stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.stages.items())
-            self.console.detail(f"{report.name}: {stages}, side by side")
+        for line in stage_table(report):
+            self.console.detail(f"{report.name}: {line}")
         for path in report.outputs:
             self.console.path(path)
 
@@ -156,7 +155,8 @@ class JsonLines(Progress):
             state=report.state,
             frame=report.num_frames,
             seconds=round(report.seconds, 3),
-            stages={stage: round(seconds, 3) for stage, seconds in report.stages.items()},
+            stages={name: rounded(share._asdict()) for name, share in report.stage_shares().items()},
+            overlap=round(report.overlap, 3),
             outputs=list(map(str, report.outputs)),
             notes=report.notes,
             problems=report.problems,
@@ -193,6 +193,24 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def stage_table(report: Report) -> list[str]:
+    """Where an input's time went, a line for each stage; [] where nothing was done."""
+    shares = report.stage_shares()
+    if not shares:
+        return []
+    lines = [
+        f"{name:8}{share.seconds:8.2f} s {share.busy:5.0%} busy {share.waiting:5.0%} waiting"
+        f" {share.ms_per_frame:8.1f} ms a frame"
+        for name, share in shares.items()
+    ]
+    return [*lines, f"stages run side by side; the longest takes {report.overlap:.0%} of {clock(report.seconds)}"]
+
+
+def rounded(values: Mapping[str, float]) -> dict[str, float]:
+    """To thousandths, for people who read JSON."""
+    return {name: round(value, 3) for name, value in values.items()}
 
 
 def _how_it_ended(report: Report) -> str:

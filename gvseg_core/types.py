@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 """(H, W) in pixels."""
 
+Share = tuple[float, float] | tuple["Tensor", "Tensor"]
+"""Height and width of the unpadded picture as shares of the padded one; tensors in an exported graph."""
+
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels; x1, y1 exclusive."""
 
@@ -187,6 +190,17 @@ class Sink(Protocol):
         """Give up: remove part files, close what is open. Safe at any time, more than once."""
 
 
+@runtime_checkable
+class DraftingSink(Sink, Protocol):
+    """A sink part of whose work on a frame does not depend on other frames, and may be done beforehand."""
+
+    def draft(self, result: FrameResult) -> Any:
+        """That part; in any thread, for several frames at once."""
+
+    def write(self, result: FrameResult, draft: Any = None) -> None:
+        """`draft` is what was made of the result, or None if nothing was."""
+
+
 # --- between the parts of the network -----------------------------------------------------------------------------
 
 
@@ -195,9 +209,10 @@ class Clip:
     """T frames made ready for the network, and what is needed to go back to source pixels."""
 
     frames: tuple[Frame, ...]
-    pixels: Tensor  # (T, 3, Hp, Wp) normalised, padded with 0 at the right and bottom
+    pixels: Tensor  # (T − num_seen, 3, Hp, Wp) normalised, padded with 0 at the right and bottom
     input_size: Size  # of the resized picture inside the padding
     source_size: Size  # H, W of the frames
+    num_seen: int = 0  # leading frames that the clip before had, too: their features are known, their results have left
 
     @property
     def padded_size(self) -> Size:
@@ -309,6 +324,11 @@ class Task(Protocol):
     @property
     def needs_descriptors(self) -> bool:
         """Whether its tracker looks at shape and position."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether `wants` and `init_queries` depend on what was found so far; then a clip has to wait for the one
+        before. A task that does not look back wants every clip."""
 
     def wants(self, clip: Clip, tracker: Tracker) -> bool:
         """Whether there is anything to look for in this clip; if not, the network need not run."""

@@ -21,7 +21,7 @@ from gvseg_core.engine.outputs import Job, make_folders, remove_empty
 from gvseg_core.engine.pipeline import Ended, segment_video
 from gvseg_core.engine.report import Observer, Report, Stages, State, Summary
 from gvseg_core.engine.settings import PredictSettings
-from gvseg_core.errors import DeviceError, GvsegError, ModelError, VideoError
+from gvseg_core.errors import DeviceError, GvsegError, ModelError, UsageError, VideoError
 from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.sinks import JsonLines, SinkSettings, make_sink
@@ -30,7 +30,8 @@ from gvseg_core.types import Sink, VideoInfo
 OPENED_ONCE = frozenset({"stdin", "camera", "url"})
 """Kinds of input that are not the same when they are opened again."""
 
-SHAPING = {"exemplars", "classes", "conf", "start", "end", "stride", "fps", "stream", "size", "seed", "overrides"}
+SHAPING = {"exemplars", "classes", "conf", "start", "end", "stride", "fps", "stream", "size", "clip_stride", "seed"}
+SHAPING |= {"overrides"}
 """The settings on which results depend, beside the input and what the segmenter says of itself."""
 
 
@@ -103,8 +104,11 @@ class Prediction:
         start = time.perf_counter()
         while self._current is not None and self._segmenter is not None:
             opened = self._current
-            self._finish(self._segment(opened, self._segmenter))
+            report, failure = self._segment(opened, self._segmenter)
+            self._finish(report)
             opened.source.close()
+            if failure is not None:
+                raise failure
             self._current = self._open_next()
         return self.summary(time.perf_counter() - start)
 
@@ -162,7 +166,8 @@ class Prediction:
 
     # --- one input ----------------------------------------------------------------------------------------------------
 
-    def _segment(self, opened: Opened, segmenter: Segmenter) -> Report:
+    def _segment(self, opened: Opened, segmenter: Segmenter) -> tuple[Report, DeviceError | None]:
+        """Its report, and why nothing further can be done, if that is so."""
         job, video = opened.job, opened.source.info
         self._observer.input_begins(job.shown, opened.number, self._total, video)
         torch.manual_seed(self._settings.seed)
@@ -176,17 +181,18 @@ class Prediction:
                 segmenter,
                 self._sinks,
                 stages=stages,
+                batch=self._settings.batch or (1 if _is_live(job) else None),
                 stopped=self._stopped,
                 on_frame=self._observer.frame_done,
             )
         except (ModelError, DeviceError, BrokenPipeError):
             raise
         except Exception as error:
-            return Report(job.shown, "failed", seconds=time.perf_counter() - start, error=error)
+            return Report(job.shown, "failed", seconds=time.perf_counter() - start, error=error), None
         finally:
             self.abort()  # what has appeared stays
             remove_empty(made)
-        return self._report(opened, ended, time.perf_counter() - start, stages.seconds)
+        return self._report(opened, ended, time.perf_counter() - start, stages.seconds), ended.error
 
     def _make_sinks(self, job: Job, segmenter: Segmenter) -> list[Sink]:
         settings = self._settings
@@ -216,9 +222,11 @@ class Prediction:
         state: State = "done"
         error = None
         problems = (*_said("problems", source, *self._sinks), *[ended.undecided] * bool(ended.undecided))
+        if ended.error is not None:
+            problems = (*problems, f"memory ran out: what was written ends after {outcome.num_frames} frames")
         if ended.was_stopped:
             state = "interrupted"
-        elif is_cut(source) or ended.undecided:
+        elif is_cut(source) or ended.undecided or ended.error is not None:
             state = "partial"
             if self._settings.strict:
                 state, error = "failed", VideoError(f"{opened.job.shown}: {'; '.join(problems)}")
@@ -229,14 +237,19 @@ class Prediction:
             num_frames=outcome.num_frames,
             seconds=seconds,
             stages=stages,
-            notes=(*opened.notes(), *_said("notes", source, *self._sinks)),
+            notes=(*opened.notes(), *ended.notes, *_said("notes", source, *self._sinks)),
             problems=() if error else problems,
             error=error,
         )
 
 
+def _is_live(job: Job) -> bool:
+    """Whether its frames come as time goes by, so that results should not wait for a batch."""
+    return job.source is not None and job.source.kind in {"camera", "url"}
+
+
 def _load(settings: PredictSettings) -> Segmenter:
-    return load_segmenter(
+    segmenter = load_segmenter(
         settings.model,
         settings.task,
         device=settings.device,
@@ -248,6 +261,15 @@ def _load(settings: PredictSettings) -> Segmenter:
         settings=settings.overrides,
         offline=settings.offline,
     )
+    if settings.clip_stride is not None:
+        length = segmenter.clip_length
+        if settings.clip_stride > length:
+            raise UsageError(
+                f"--clip-stride {settings.clip_stride}: the model decodes {length} frame{'s' * (length > 1)} together; "
+                f"wanted 1 … {length}"
+            )
+        segmenter.clip_stride = settings.clip_stride
+    return segmenter
 
 
 def _said(kind: str, *things: object) -> tuple[str, ...]:

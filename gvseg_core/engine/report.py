@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from gvseg_core.errors import GvsegError
 from gvseg_core.types import VideoInfo
@@ -16,6 +17,19 @@ from gvseg_core.types import VideoInfo
 State = Literal["done", "partial", "failed", "skipped", "interrupted"]
 T = TypeVar("T")
 _END: Any = object()
+
+
+STAGES = ("decode", "prepare", "model", "decide", "draw", "write")
+"""What a video goes through (`engine.pipeline`)."""
+
+
+class StageShare(NamedTuple):
+    """One stage's part in a video's time."""
+
+    seconds: float
+    busy: float  # share of the video's time in which it worked …
+    waiting: float  # … and in which it had nothing to work on, or nowhere to put it
+    ms_per_frame: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +41,24 @@ class Report:
     outputs: tuple[Path, ...] = ()  # written, whole
     num_frames: int = 0  # segmented
     seconds: float = 0.0
-    stages: dict[str, float] = field(default_factory=dict)  # seconds of decode, model and write; they overlap
+    stages: dict[str, float] = field(default_factory=dict)  # seconds by stage, from decode to write; they overlap
     notes: tuple[str, ...] = ()  # one line each: what was done differently, and lost nothing
     problems: tuple[str, ...] = ()  # one line each: what was lost, of the input or in an output
     error: Exception | None = None  # why it failed
+
+    def stage_shares(self) -> dict[str, StageShare]:
+        """Where the time went, in the order of the stages."""
+        wall, num = max(self.seconds, 1e-9), max(self.num_frames, 1)
+        return {
+            name: StageShare(seconds, busy := min(seconds / wall, 1.0), 1 - busy, 1000 * seconds / num)
+            for name in STAGES
+            if (seconds := self.stages.get(name)) is not None
+        }
+
+    @property
+    def overlap(self) -> float:
+        """How well the stages lie over each other: the longest one's share of the whole time, 1 if it never waited."""
+        return max((share.busy for share in self.stage_shares().values()), default=0.0)
 
     @property
     def exit_code(self) -> int:
@@ -71,19 +99,22 @@ class Observer(Protocol):
 
 
 class Stages:
-    """Wall time by stage, in seconds."""
+    """Wall time by stage, in seconds; each may be in a thread of its own, or in several."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     @contextmanager
-    def time(self, stage: str, sign: int = 1) -> Iterator[None]:
-        """Count the time that the body takes towards `stage`, or, with `sign` -1, off it."""
+    def time(self, stage: str, share: float = 1) -> Iterator[None]:
+        """Count this share of the time that the body takes towards `stage`: -1 takes it off."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + sign * (time.perf_counter() - start)
+            taken = share * (time.perf_counter() - start)
+            with self._lock:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
 
     def timed(self, stage: str, items: Iterable[T], sign: int = 1) -> Iterator[T]:
         """`items`, the time that making them takes counted as by `time`."""
@@ -95,6 +126,7 @@ class Stages:
                 if item is _END:
                     return
                 yield item
+                del item
         finally:
             if isinstance(iterator, Generator):
                 iterator.close()

@@ -47,6 +47,8 @@ class PredictSettings(Settings):
     size: PositiveInt | None = None  # px, short side of the network's input; None is the model's own
     device: str = "auto"
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch: PositiveInt | None = None  # clips computed at once; None is what suits device and input
+    clip_stride: PositiveInt | None = None  # frames from one clip to the next; None is the clip's length
     seed: int = Field(default=0, ge=0)
     overrides: dict[str, Any] = Field(default_factory=dict)  # of `Overridable`, nested
     offline: bool = False
@@ -97,6 +99,8 @@ def check_together(settings: PredictSettings) -> None:
         raise UsageError("--task evs follows what it is shown: add --exemplar first.png, box:x,y,w,h or point:x,y")
     if settings.exemplars and not by_example:
         raise UsageError(f"--exemplar is for --task evs; --task {settings.task} would not look at it")
+    if by_example and (settings.batch or 1) > 1:
+        raise UsageError("--batch has no effect on --task evs: each clip begins with what was found in the one before")
     if settings.output in STREAMS and settings.json_lines:
         raise UsageError(f"-o {settings.output} and --json both say where results stream to; choose one")
     if not settings.save and not settings.json_lines:

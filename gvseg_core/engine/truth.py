@@ -14,9 +14,10 @@ import torch
 from gvseg_core.data.demo import DemoFrame
 from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.errors import UsageError
-from gvseg_core.segmenter import Segmenter
+from gvseg_core.segmenter import Predicted, Segmenter
 from gvseg_core.track.summary import Summary
-from gvseg_core.types import Clip, Frame, FrameResult, TaskName, Track, Vocabulary
+from gvseg_core.types import Clip, FrameResult, TaskName, Track, Vocabulary
+from gvseg_core.video.windows import Window
 
 TRUTH = "truth"
 """The word that `--model` takes."""
@@ -49,6 +50,7 @@ class TruthTask:
     def __init__(self, name: TaskName) -> None:
         self.name = name
         self.vocabulary: Vocabulary = DEMO_VOCABULARY
+        self.looks_back = False
 
     def tracker(self) -> TruthTracker:
         """A memory for one video."""
@@ -60,22 +62,35 @@ class TruthSegmenter(Segmenter):
 
     def __init__(self, task: TaskName) -> None:
         self.task: Any = TruthTask(task)
+        self.clip_length = self.clip_stride = 1
         self.device = torch.device("cpu")
         self.provenance = {"model": TRUTH, "vocabulary": DEMO_VOCABULARY.name}
 
-    def clips(self, frames: Iterable[Frame]) -> Iterator[Clip]:
-        """Frame by frame, and no pixels, since nobody looks."""
-        for frame in frames:
+    def prepare(self, windows: Iterable[Window]) -> Iterator[Clip]:
+        """No pixels, since nobody looks."""
+        for (frame,), _ in windows:
             size = int(frame.image.shape[1]), int(frame.image.shape[2])
             yield Clip((frame,), torch.empty(1, 3, 0, 0), input_size=size, source_size=size)
 
-    def segment(self, clips: Iterable[Clip], tracker: Any) -> Iterator[FrameResult]:
+    def predict(
+        self,
+        clips: Iterable[Clip],
+        tracker: Any,  # noqa: ARG002
+        *,
+        batch: int = 1,  # noqa: ARG002
+        notes: list[str] | None = None,  # noqa: ARG002
+    ) -> Iterator[Predicted]:
+        """Nothing is asked."""
+        for clip in clips:
+            yield Predicted(clip, None)
+
+    def decide(self, predicted: Iterable[Predicted], tracker: Any) -> Iterator[FrameResult]:
         """What is true of every frame of the demo.
 
         Raises:
             UsageError: a frame that is not of the demo.
         """
-        for clip in clips:
+        for clip, _, _ in predicted:
             for frame in clip.frames:
                 if not isinstance(frame, DemoFrame):
                     raise UsageError(f"--model {TRUTH} knows the truth of demo alone; give another input a model")

@@ -21,7 +21,7 @@ from gvseg_core.ops import rle
 from gvseg_core.sinks.base import FileSink, FolderSink, Target
 from gvseg_core.sinks.content import frame_size, to_json, without_overlap
 from gvseg_core.sinks.palette import Rgb
-from gvseg_core.sinks.png import save_png
+from gvseg_core.sinks.png import encode_png, save_png
 from gvseg_core.sinks.settings import SinkSettings
 from gvseg_core.types import FrameResult, Outcome, Segment, VideoInfo
 
@@ -75,7 +75,7 @@ class PanopticPng(FolderSink):
         seen = without_overlap(result.segments)
         colors = np.array([(0, 0, 0), *(self._ids.color(segment) for segment, _ in seen)], np.uint8)
         labels = rle.paint([mask for _, mask in seen], range(1, len(colors)), frame_size(result), np.uint16)
-        save_png(self, result.frame, np.take(colors, np.ascontiguousarray(labels), axis=0))
+        save_png(self, result.frame, encode_png(np.take(colors, np.ascontiguousarray(labels), axis=0)))
 
 
 class PanopticJson(FileSink):

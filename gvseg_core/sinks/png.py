@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from abc import ABC, abstractmethod
 from pathlib import PurePath
 from typing import Any
 
@@ -21,34 +23,55 @@ from gvseg_core.types import Frame, FrameResult
 _VOID_8, _VOID_16 = 255, 65535
 
 
-def save_png(
-    sink: FolderSink, frame: Frame, pixels: NDArray[Any], palette: NDArray[np.uint8] | None = None, folder: str = ""
-) -> None:
+def encode_png(pixels: NDArray[Any], palette: NDArray[np.uint8] | None = None) -> bytes:
+    """A PNG file.
+
+    Args:
+        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+        palette: (256, 3), where the pixels are indices into it.
+    """
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if palette is not None:
+        image.putpalette(palette.tobytes())
+    packed = io.BytesIO()
+    image.save(packed, "PNG", compress_level=4)
+    return packed.getvalue()
+
+
+def save_png(sink: FolderSink, frame: Frame, png: bytes, folder: str = "") -> None:
     """One PNG of a folder.
 
     Args:
         sink: whose folder.
         frame: which it shows; it gives the name.
-        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
-        palette: (256, 3), where the pixels are indices into it.
+        png: the file, from `encode_png`.
         folder: inside the sink's folder; made when it is missing.
 
     Raises:
         OutputError: it cannot be written, or the frame's name leads out of the folder.
     """
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    if palette is not None:
-        image.putpalette(palette.tobytes())
     name = PurePath(folder, f"{sink.settings.frame_name(frame)}.png")
     if name.is_absolute() or ".." in name.parts:
         raise OutputError(f"{printable(sink.target)}: the frame name {printable(name)} leads out of the folder")
     path = sink.folder / name
     with writing(sink.target):
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path, "PNG", compress_level=4)
+        path.write_bytes(png)
 
 
-class ClassPng(FolderSink):
+class FramePng(FolderSink, ABC):
+    """A folder with a PNG for each frame, which is made without looking at others."""
+
+    @abstractmethod
+    def draft(self, result: FrameResult) -> bytes:
+        """One frame's PNG."""
+
+    def write(self, result: FrameResult, draft: bytes | None = None) -> None:
+        """Write one frame's PNG."""
+        save_png(self, result.frame, self.draft(result) if draft is None else draft)
+
+
+class ClassPng(FramePng):
     """VSPW's form: each pixel has the number that its class has in its data set's files (VSPW and VIPSeg: from 0).
 
     8 bits with the classes' colours as palette and void 255; 16 bits without palette and void 65535 where a class has a
@@ -71,30 +94,30 @@ class ClassPng(FolderSink):
         numbered: NDArray[Any] = (shifted + self.void).astype(self._dtype)
         return numbered
 
-    def write(self, result: FrameResult) -> None:
-        """Write one frame's PNG."""
-        save_png(self, result.frame, self.pixels(result), self._palette if self.void == _VOID_8 else None)
+    def draft(self, result: FrameResult) -> bytes:
+        """One frame's PNG."""
+        return encode_png(self.pixels(result), self._palette if self.void == _VOID_8 else None)
 
 
-class ObjectPng(FolderSink):
+class ObjectPng(FramePng):
     """The form of DAVIS and YouTube-VOS: each pixel has its object's id, 0 is background, colours are DAVIS's.
 
     A pixel of several objects is the one's with the higher score. 8 bits hold ids to 254 (255 is void there); a frame
     with a higher one is written with 16 bits and without palette.
 
     Raises:
-        OutputError: from `write`, for an id above 65534.
+        OutputError: from `draft` and `write`, for an id above 65534.
     """
 
-    def write(self, result: FrameResult) -> None:
-        """Write one frame's PNG."""
+    def draft(self, result: FrameResult) -> bytes:
+        """One frame's PNG."""
         ids = [s.track_id for s in result.segments]
         highest = max(ids, default=0)
         if highest >= _VOID_16:
             raise OutputError(f"{self.target}: object id {highest}; a PNG holds ids to {_VOID_16 - 1}: use --save json")
         wide = highest >= _VOID_8
         pixels = label_map(result.segments, ids, frame_size(result), "uint16" if wide else "uint8")
-        save_png(self, result.frame, pixels, None if wide else davis_palette())
+        return encode_png(pixels, None if wide else davis_palette())
 
 
 class BinaryMasks(FolderSink):
@@ -104,10 +127,13 @@ class BinaryMasks(FolderSink):
     may overlap here.
     """
 
-    def write(self, result: FrameResult) -> None:
+    def draft(self, result: FrameResult) -> list[bytes]:
+        """One frame's PNGs, in the order of its segments."""
+        return [encode_png(rle.paint([s.mask], [255], s.mask.size)) for s in result.segments]
+
+    def write(self, result: FrameResult, draft: list[bytes] | None = None) -> None:
         """Write one frame's PNGs."""
-        for segment in result.segments:
+        for segment, png in zip(result.segments, self.draft(result) if draft is None else draft, strict=True):
             is_object = segment.class_id in self.settings.objects
             folder = f"{segment.track_id:03d}" if is_object else f"class_{segment.class_id:03d}"
-            pixels = rle.paint([segment.mask], [255], segment.mask.size)
-            save_png(self, result.frame, pixels, folder=folder)
+            save_png(self, result.frame, png, folder)

@@ -80,10 +80,14 @@ class VideoSink(ABC):
             alpha=self.has_alpha,
         )
 
-    def write(self, result: FrameResult) -> None:
+    def draft(self, result: FrameResult) -> Picture:
+        """The picture, which is drawn without looking at others."""
+        return self.picture(result)
+
+    def write(self, result: FrameResult, draft: Picture | None = None) -> None:
         """Encode one frame."""
         assert self._writer is not None, "begin comes first"
-        self._writer.write(self.picture(result), result.frame.time)
+        self._writer.write(self.picture(result) if draft is None else draft, result.frame.time)
 
     def end(self, outcome: Outcome) -> None:  # noqa: ARG002
         """Finish the video and let it appear.

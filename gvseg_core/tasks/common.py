@@ -56,6 +56,11 @@ class BaseTask(ABC, Generic[S]):
         """Whether its tracker looks at shape and position."""
         return self.cues.use_descriptors
 
+    @property
+    def looks_back(self) -> bool:
+        """Never: every clip is asked the same."""
+        return False
+
     def wants(self, clip: Clip, tracker: Tracker) -> bool:  # noqa: ARG002
         """Always: anything may come into view."""
         return True

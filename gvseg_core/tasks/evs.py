@@ -68,6 +68,11 @@ class Evs(BaseTask[EvsSettings]):
         """Only where objects must be found among the queries."""
         return self.cues.use_descriptors and not self.rows_are_objects
 
+    @property
+    def looks_back(self) -> bool:
+        """Always: objects are met by the clip that shows them, and queries start from where they were last seen."""
+        return True
+
     def wants(self, clip: Clip, tracker: Tracker) -> bool:
         """Once something has been pointed at."""
         return clip.frames[0].exemplar is not None or bool(_own(tracker).targets)

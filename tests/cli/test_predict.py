@@ -116,13 +116,13 @@ def test_stdout_takes_one_result_and_nothing_else(
 ) -> None:
     from gvseg_core.segmenter import Segmenter
 
-    segment = Segmenter.segment
+    decide = Segmenter.decide
 
     def noisy(*given: object) -> object:
         print("a library that prints")
-        return segment(*given)  # type: ignore[arg-type]
+        return decide(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Segmenter, "segment", noisy)
+    monkeypatch.setattr(Segmenter, "decide", noisy)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", open(1, "w", closefd=False))  # noqa: SIM115 - what a process of its own has
         done = gvseg("predict", "clip.mp4", *VSS, "-o", "-", "--save", save)

@@ -114,7 +114,22 @@ def test_json_lines_tell_everything_to_a_program(now: list[float], capsys: pytes
     assert [line["event"] for line in lines] == ["model", "begin", "progress", "progress", "end", "run"]
     assert lines[2] == {"event": "progress", "input": "a.mp4", "frame": 2, "frames": 8, "rate": 2.0}
     assert (lines[4]["state"], lines[4]["problems"], lines[4]["exit_code"]) == ("partial", ["p"], 1)
+    model = {"seconds": 1.0, "busy": 0.5, "waiting": 0.5, "ms_per_frame": 250.0}
+    assert (lines[4]["stages"], lines[4]["overlap"]) == ({"model": model}, 0.5)
     assert lines[5]["peak_memory"] > 2**20
+
+
+def test_a_verbose_run_ends_with_a_table_of_its_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.verbose = True
+    stages = {"model": 9.0, "decode": 1.0, "write": 0.25}
+    progress("plain", console).input_ends(Report("a.mp4", "done", (), 50, 10.0, stages))
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "gvseg: a.mp4: decode      1.00 s   10% busy   90% waiting     20.0 ms a frame",
+        "gvseg: a.mp4: model       9.00 s   90% busy   10% waiting    180.0 ms a frame",
+        "gvseg: a.mp4: write       0.25 s    2% busy   98% waiting      5.0 ms a frame",
+        "gvseg: a.mp4: stages run side by side; the longest takes 90% of 10.0 s",
+    ]
 
 
 def test_quiet_says_errors_and_where_results_are(capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -4,99 +4,26 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gvseg_core.config import (
-    EvsSettings,
-    InputSettings,
-    TrackSettings,
-    VisSettings,
-    VpsSettings,
-)
+from gvseg_core.config import InputSettings, TrackSettings, VisSettings
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import read_checkpoint
-from gvseg_core.ops import rle
-from gvseg_core.recipes import load_preset
-from gvseg_core.segmenter import NOT_FINITE, Segmenter, windows
+from gvseg_core.ops import resize, rle
+from gvseg_core.segmenter import NOT_FINITE, Segmenter
 from gvseg_core.tasks import TASKS, Vis
-from gvseg_core.types import Clip, Exemplar, Frame, FrameResult, Prompt, Rle, Task, Track
+from gvseg_core.types import Clip, Frame, FrameResult, Prompt, Task, Track
 from tests.conftest import shared
 from tests.core.predictions import vocabulary
-
-CLASSES = vocabulary(5, (0, 2))
-EVERYTHING = {
-    "vis": VisSettings(conf=0.0, top=None),
-    "vss": None,
-    "vps": VpsSettings(conf=0.0, overlap=0.0),
-    "evs": EvsSettings(conf=0.0),
-}
-NO_THRESHOLDS = TrackSettings(match_threshold=-1.0, birth_score=0.0)
-
-
-def make_segmenter(
-    task: str, *, source: str = "task", spa: bool = True, clip_length: int = 3, dtype: torch.dtype = torch.float32
-) -> Segmenter:
-    """The smallest preset with random weights, on a task that keeps whatever it finds."""
-    torch.manual_seed(0)
-    preset = load_preset("tiny")
-    queries = preset.model.queries.model_copy(update={"source": source, "spa": spa})
-    settings = preset.model.model_copy(update={"queries": queries, "clip_length": clip_length})
-    network = Network(settings, {CLASSES.name: len(CLASSES)}).prepare_for_inference(dtype)
-    code = network.decoder.shape_position
-    projection = None if code is None else code.weight
-    made = TASKS[task](network.queries, CLASSES, EVERYTHING[task], NO_THRESHOLDS, projection)  # type: ignore[arg-type]
-    return Segmenter(network, made, InputSettings(short_side=64, max_side=160))
-
-
-def make_frames(
-    num: int, size: tuple[int, int] = (40, 56), prompts: dict[int, tuple[Prompt, ...]] | None = None
-) -> Iterator[Frame]:
-    """A drifting pattern."""
-    for index in range(num):
-        y, x = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
-        image = torch.stack([(x + 3 * index) % 40 * 6, (y - index) % 30 * 8, (x * y // 9) % 250]).to(torch.uint8)
-        given = (prompts or {}).get(index)
-        yield Frame(index, Fraction(index, 25), image, Exemplar(given) if given else None)
-
-
-def square(y: int, x: int, size: tuple[int, int] = (40, 56), side: int = 10) -> Rle:
-    mask = np.zeros(size, bool)
-    mask[y : y + side, x : x + side] = True
-    return rle.encode(mask)
-
-
-# --- windows ------------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 2)), max_size=12), st.integers(1, 4))
-def test_windows_lose_no_frame_and_break_before_exemplars_and_new_sizes(
-    kinds: list[tuple[bool, int]], length: int
-) -> None:
-    frames = [
-        Frame(i, Fraction(i), torch.zeros(3, height, 2), Exemplar(()) if given else None)
-        for i, (given, height) in enumerate(kinds)
-    ]
-    found = list(windows(frames, length))
-    assert [frame.index for window in found for frame in window] == list(range(len(frames)))
-    for window in found:
-        assert 1 <= len(window) <= length
-        assert all(frame.exemplar is None for frame in window[1:])
-        assert len({frame.image.shape for frame in window}) == 1
-    for window, following in pairwise(found):
-        breaks = following[0].exemplar is not None or following[0].image.shape != window[0].image.shape
-        assert breaks or len(window) == length
-
+from tests.core.segmenters import make_frames, make_segmenter, square
 
 # --- all tasks, all sources of queries ----------------------------------------------------------------------------
 
@@ -189,6 +116,142 @@ def test_memory_holds_one_window_of_frames() -> None:
     for _ in segmenter.run(frames(), segmenter.task.tracker()):
         most.append(len(alive))
     assert max(most) <= 2 + 2  # the window, the one that its result still names, and the one that the source is making
+
+
+# --- batches, clips that overlap, memory that runs out -------------------------------------------------------------
+
+
+def segmented(segmenter: Segmenter, frames: Iterator[Frame], **how: Any) -> tuple[list[FrameResult], tuple[Track, ...]]:
+    tracker = segmenter.task.tracker()
+    predicted = segmenter.predict(segmenter.clips(frames), tracker, **how)
+    return list(segmenter.decide(predicted, tracker)), tuple(tracker.tracks)
+
+
+def assert_same(found: list[FrameResult], wanted: list[FrameResult]) -> None:
+    """Masks, ids and classes to the last bit; scores but for the order in which a batch is summed."""
+    assert [result.frame.index for result in found] == [result.frame.index for result in wanted]
+    for result, other in zip(found, wanted, strict=True):
+        assert result.problem == other.problem
+        assert [(s.track_id, s.class_id, s.mask) for s in result.segments] == [
+            (s.track_id, s.class_id, s.mask) for s in other.segments
+        ]
+        scores = [[segment.score for segment in r.segments] for r in (result, other)]
+        np.testing.assert_allclose(scores[0], scores[1], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["learned", "task"])
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_batch_gives_what_its_clips_give_one_by_one(task: str, source: str, ahead: int) -> None:
+    segmenter = make_segmenter(task, source=source, spa=source == "task", clip_length=2)
+    segmenter._ahead = ahead  # as on a GPU
+    prompts = {1: (Prompt(2, mask=square(3, 4)),)} if task == "evs" else None
+    wanted, tracks = run(segmenter, make_frames(11, prompts=prompts))
+    found, others = segmented(segmenter, make_frames(11, prompts=prompts), batch=3)
+    assert any(result.segments for result in wanted)
+    assert_same(found, wanted)
+    assert [track.track_id for track in others] == [track.track_id for track in tracks]
+
+
+def test_a_batch_holds_one_size() -> None:
+    def frames() -> Iterator[Frame]:
+        yield from make_frames(3, (40, 56))
+        yield from (replace(frame, index=frame.index + 3) for frame in make_frames(4, (30, 20)))
+
+    segmenter = make_segmenter("vis", clip_length=1)
+    assert_same(segmented(segmenter, frames(), batch=5)[0], run(segmenter, frames())[0])
+
+
+def without_cache(segmenter: Segmenter, clips: Iterator[Clip]) -> Iterator[Clip]:
+    """Clips as if nothing of them had been seen; what leaves with them must be cut by the caller."""
+    for clip in clips:
+        yield replace(resize.prepare(clip.frames, segmenter.input_settings), num_seen=0)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_features_of_shared_frames_are_made_once_and_are_those_made_again(stride: int, batch: int) -> None:
+    segmenter = make_segmenter("vis", clip_length=3)
+    segmenter.clip_stride = stride
+    encoded = []
+    encode = segmenter.network.encode
+
+    def counting(pixels: torch.Tensor) -> Any:
+        encoded.append(pixels.shape[0] * pixels.shape[1])
+        return encode(pixels)
+
+    segmenter.network.encode = counting  # type: ignore[method-assign]
+    clips = list(segmenter.clips(make_frames(9)))
+    kept = list(segmenter.predict(clips, segmenter.task.tracker(), batch=batch))
+    assert sum(encoded) == 9
+    again = list(segmenter.predict(without_cache(segmenter, iter(clips)), segmenter.task.tracker()))
+    assert sum(encoded) > 2 * 9
+    for clip, mine, other in zip(clips, kept, again, strict=True):
+        new = len(clip.frames) - clip.num_seen
+        assert mine.clip.frames == clip.frames[clip.num_seen :]
+        assert mine.prediction is not None
+        assert other.prediction is not None
+        torch.testing.assert_close(mine.prediction.class_logits, other.prediction.class_logits, rtol=0, atol=1e-5)
+        wanted = other.prediction.mask_logits()[:, :, -new:]
+        torch.testing.assert_close(mine.prediction.mask_logits(), wanted, rtol=1e-5, atol=1e-5)
+        assert mine.prediction.descriptors is not None
+        assert mine.prediction.descriptors.shape[2] == min(new + 1, len(clip.frames))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_frame_of_clips_that_overlap_leaves_once_in_order(task: str) -> None:
+    segmenter = make_segmenter(task, clip_length=3)
+    prompts = {4: (Prompt(2, mask=square(3, 4)),)} if task == "evs" else None
+    segmenter.clip_stride = 1
+    results, tracks = run(segmenter, make_frames(10, prompts=prompts))
+    assert [result.frame.index for result in results] == list(range(10))
+    assert any(result.segments for result in results[4:])
+    assert not any(result.problem for result in results)
+    assert tracks
+
+
+class FullDevice:
+    """Stands in for `network.encode`: has no memory for so many frames at once, or at these calls."""
+
+    def __init__(self, segmenter: Segmenter, most: int = 10**9, fails_at: Sequence[int] = ()) -> None:
+        self._encode, self._most, self._fails_at = segmenter.network.encode, most, fails_at
+        self.calls: list[int] = []
+        segmenter.network.encode = self  # type: ignore[assignment]
+
+    def __call__(self, pixels: torch.Tensor) -> Any:
+        self.calls.append(pixels.shape[0] * pixels.shape[1])
+        if self.calls[-1] > self._most or len(self.calls) - 1 in self._fails_at:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._encode(pixels)
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_batch_too_large_for_the_device_is_computed_one_by_one_and_said(ahead: int) -> None:
+    segmenter = make_segmenter("vis", clip_length=2)
+    segmenter._ahead = ahead
+    wanted, _ = run(segmenter, make_frames(12))
+    device, notes = FullDevice(segmenter, most=4), list[str]()
+    found, _ = segmented(segmenter, make_frames(12), batch=3, notes=notes)
+    assert device.calls == [6, 2, 2, 2, 2, 2, 2]
+    assert_same(found, wanted)
+    assert notes == ["memory ran out at frame 0: from there on one clip at a time instead of 3 (--batch)"]
+
+
+def test_a_single_clip_is_tried_once_more_and_then_given_up() -> None:
+    segmenter = make_segmenter("vis", clip_length=2)
+    wanted, _ = run(segmenter, make_frames(8))
+    FullDevice(segmenter, fails_at=[1])
+    notes: list[str] = []
+    found, _ = segmented(segmenter, make_frames(8), notes=notes)
+    assert_same(found, wanted)
+    assert "ran out at frame 2" in notes[0]
+    segmenter = make_segmenter("vis", clip_length=2)
+    FullDevice(segmenter, fails_at=[1, 4])
+    tracker = segmenter.task.tracker()
+    results = segmenter.run(make_frames(8), tracker)
+    assert [next(results).frame.index for _ in range(6)] == list(range(6))
+    with pytest.raises(torch.OutOfMemoryError):
+        next(results)
 
 
 # --- numbers that are none ----------------------------------------------------------------------------------------

@@ -136,6 +136,10 @@ class Runner:
                 stages=Stages(),
                 on_frame=watcher.frame_done,
             )
+        if ended.error is not None:
+            raise ended.error
+        for note in ended.notes:
+            watcher.note(f"{video}: {note}")
         if ended.undecided:
             watcher.note(f"{video}: {ended.undecided}")
         named = [(result, self._footage.frame_name(video, result.frame)) for result in collector.results]

@@ -18,7 +18,7 @@ from gvseg_core.sinks.base import FolderSink
 from gvseg_core.sinks.content import frame_size, label_map
 from gvseg_core.sinks.official.layout import VideoFacts
 from gvseg_core.sinks.official.png_layout import PngLayout, distinct
-from gvseg_core.sinks.png import save_png
+from gvseg_core.sinks.png import encode_png, save_png
 from gvseg_core.sinks.settings import SinkSettings
 from gvseg_core.types import FrameResult, Sink, Vocabulary
 
@@ -62,4 +62,4 @@ class _StepPng(FolderSink):
                 )
             table[row] = self.settings.category_ids[segment.class_id], number >> 8, number & 255
         rows = label_map(result.segments, range(1, len(table)), frame_size(result), "uint16")
-        save_png(self, result.frame, np.take(table, np.ascontiguousarray(rows), axis=0))
+        save_png(self, result.frame, encode_png(np.take(table, np.ascontiguousarray(rows), axis=0)))

@@ -48,19 +48,19 @@ class _GivenObjects(ObjectPng):
     """Object maps with the ids that were given.
 
     Raises:
-        DataError: from `write`, for any other.
+        DataError: from `draft` and `write`, for any other.
     """
 
     def __init__(self, target: Target, settings: SinkSettings, facts: VideoFacts) -> None:
         super().__init__(target, settings)
         self._facts = facts
 
-    def write(self, result: FrameResult) -> None:
-        """Write one frame's PNG."""
+    def draft(self, result: FrameResult) -> bytes:
+        """One frame's PNG."""
         if fault := _stranger([segment.track_id for segment in result.segments], self._facts):
             name = f"{self._facts.name}/{self.settings.frame_name(result.frame)}"
             raise DataError(f"{printable(name)}: {fault}")
-        super().write(result)
+        return super().draft(result)
 
 
 def _stranger(ids: list[int], video: VideoFacts) -> str:

@@ -47,7 +47,7 @@ class _WithoutVoid(ClassPng):
     """Class maps in which every pixel has a class.
 
     Raises:
-        DataError: from `write`, where one has none.
+        DataError: from `draft` and `write`, where one has none.
     """
 
     def pixels(self, result: FrameResult) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,16 @@ import pytest
 import torch
 
 from gvseg_core.data.demo import DemoSource
+from gvseg_core.engine.evaluation.answers import Collector
 from gvseg_core.engine.pipeline import Ended, segment_video
 from gvseg_core.engine.report import Stages
 from gvseg_core.engine.truth import TruthSegmenter
 from gvseg_core.errors import DeviceError, VideoError
-from gvseg_core.types import Clip, Frame, FrameResult, Outcome, VideoInfo
+from gvseg_core.segmenter import Predicted
+from gvseg_core.tasks import TASKS
+from gvseg_core.types import Clip, FrameResult, Outcome, Prompt, VideoInfo
+from gvseg_core.video.windows import Window
+from tests.core.segmenters import make_frames, make_segmenter, square
 
 
 class Kept:
@@ -125,9 +131,72 @@ def test_damage_is_told_to_the_sinks() -> None:
     assert (sink.outcome.complete, sink.outcome.reason) == (False, source.problems[0])
 
 
+class Drafting(Kept):
+    """A sink with work that any thread may do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+
+    def draft(self, result: FrameResult) -> int:
+        self.threads.add(threading.get_ident())
+        return result.frame.index
+
+    def write(self, result: FrameResult, draft: int | None = None) -> None:
+        assert draft == result.frame.index
+        super().write(result)
+
+
+def test_drafts_are_made_in_other_threads_and_written_in_order() -> None:
+    drafting, plain = Drafting(), Kept()
+    run(Counted(30), [plain, drafting])
+    assert drafting.indices == plain.indices == list(range(30))
+    assert threading.get_ident() not in drafting.threads
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_threads_change_no_bit_of_the_results(task: str, batch: int) -> None:
+    segmenter = make_segmenter(task, clip_length=2)
+    frames = list(make_frames(11, prompts={1: (Prompt(2, mask=square(3, 4)),)} if task == "evs" else None))
+    tracker = segmenter.task.tracker()
+    wanted = list(segmenter.segment(segmenter.clips(frames), tracker))
+    sink = Collector()
+    source = DemoSource((40, 56), 11)
+    ended = segment_video(source, frames, segmenter, [sink], stages=Stages(), batch=batch)
+    assert any(result.segments for result in wanted)
+    assert [r.frame.index for r in sink.results] == list(range(11))
+    if batch == 1:
+        assert [r.segments for r in sink.results] == [r.segments for r in wanted]
+        assert ended.outcome.tracks == tuple(tracker.tracks)
+    else:
+        masks = [[(s.track_id, s.mask) for s in r.segments] for r in sink.results]
+        assert masks == [[(s.track_id, s.mask) for s in r.segments] for r in wanted]
+
+
+def test_one_clip_is_decided_while_the_network_sees_the_next_unless_the_task_looks_back() -> None:
+    for task, most in (("vis", 2), ("evs", 1)):
+        segmenter = make_segmenter(task, clip_length=1)
+        alive: weakref.WeakSet[Any] = weakref.WeakSet()
+        seen = []
+        decode = segmenter.network.decode
+
+        def watching(*args: Any, decode: Any = decode, alive: Any = alive, seen: Any = seen, **kwargs: Any) -> Any:
+            seen.append(len(alive) + 1)
+            prediction = decode(*args, **kwargs)
+            alive.add(prediction.mask_features)
+            return prediction
+
+        segmenter.network.decode = watching  # type: ignore[method-assign]
+        frames = make_frames(12, prompts={0: (Prompt(1, box=(5, 5, 30, 30)),)} if task == "evs" else None)
+        segment_video(DemoSource((40, 56), 12), frames, segmenter, [Kept()], stages=Stages())
+        assert len(seen) == 12
+        assert max(seen) <= most
+
+
 class Undecided(TruthSegmenter):
-    def segment(self, clips: Iterable[Clip], tracker: Any) -> Iterator[FrameResult]:
-        for result in super().segment(clips, tracker):
+    def decide(self, predicted: Iterable[Predicted], tracker: Any) -> Iterator[FrameResult]:
+        for result in super().decide(predicted, tracker):
             yield replace(result, segments=(), problem="not finite") if result.frame.index == 2 else result
 
 
@@ -144,7 +213,7 @@ class OutOfMemory(TruthSegmenter):
         super().__init__("vis")
         self._error = error
 
-    def clips(self, frames: Iterable[Frame]) -> Iterator[Clip]:
+    def prepare(self, windows: Iterable[Window]) -> Iterator[Clip]:
         raise self._error
         yield
 
@@ -156,6 +225,37 @@ class OutOfMemory(TruthSegmenter):
 def test_memory_that_does_not_suffice_is_the_device_s_fault(error: Exception) -> None:
     with pytest.raises(DeviceError, match="--size"):
         run(Counted(4), [Kept()], OutOfMemory(error))
+
+
+class RunsOut(TruthSegmenter):
+    """Has no memory for one frame, nor for any after it."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__("vis")
+        self._at = at
+
+    def predict(self, clips: Iterable[Clip], tracker: Any, **how: Any) -> Iterator[Predicted]:
+        for predicted in super().predict(clips, tracker, **how):
+            if predicted.clip.frames[0].index == self._at:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield predicted
+
+
+def test_what_was_done_before_memory_ran_out_is_kept_as_a_part() -> None:
+    sink = Kept()
+    ended = run(Counted(30), [sink], RunsOut(17))
+    assert sink.indices == list(range(17))
+    assert isinstance(ended.error, DeviceError)
+    assert "memory ran out after 17 frames; the GPU's memory does not suffice" in str(ended.error)
+    assert sink.outcome == ended.outcome
+    assert (ended.outcome.complete, ended.outcome.reason) == (False, "memory ran out")
+
+
+def test_memory_that_does_not_suffice_for_the_first_frame_leaves_nothing() -> None:
+    sink = Kept()
+    with pytest.raises(DeviceError, match="--size"):
+        run(Counted(30), [sink], RunsOut(0))
+    assert sink.outcome is None
 
 
 def test_another_runtime_error_stays_what_it_is() -> None:

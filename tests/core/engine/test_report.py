@@ -62,6 +62,25 @@ def test_a_stage_counts_what_is_made_in_it_and_not_what_it_waits_for(monkeypatch
     assert stages.seconds == {"model": 5.0, "write": 3.0}
 
 
+def test_shares_of_a_report_are_in_the_order_of_the_stages_and_never_above_one() -> None:
+    report = Report("a", "done", num_frames=10, seconds=4.0, stages={"write": 1.0, "model": 4.1, "decode": 2.0})
+    shares = report.stage_shares()
+    assert list(shares) == ["decode", "model", "write"]
+    assert shares["decode"] == (2.0, 0.5, 0.5, 200.0)
+    assert shares["model"].busy == report.overlap == 1.0
+    assert Report("a", "skipped").overlap == 0.0
+
+
+def test_threads_of_one_stage_count_by_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("gvseg_core.engine.report.time.perf_counter", lambda: now[0])
+    stages = Stages()
+    for _ in range(2):
+        with stages.time("draw", share=0.5):
+            now[0] += 3.0
+    assert stages.seconds == {"draw": 3.0}
+
+
 def test_closing_a_timed_iterator_closes_what_it_draws_from() -> None:
     closed = []
 

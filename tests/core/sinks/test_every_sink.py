@@ -14,7 +14,8 @@ import pytest
 from gvseg_core import sinks
 from gvseg_core.errors import OutputError, UsageError
 from gvseg_core.sinks import FOLDERS, SINKS, JsonLines, make_sink, output_paths, sink_builder
-from gvseg_core.types import ClassInfo, Outcome, Sink, TaskName, Vocabulary
+from gvseg_core.types import ClassInfo, DraftingSink, Outcome, Sink, TaskName, Vocabulary
+from gvseg_core.video.prefetch import spread
 from tests.core.sinks.scenes import (
     TASKS,
     box_mask,
@@ -29,6 +30,7 @@ from tests.core.sinks.scenes import (
 
 ALL = [(word, task) for word, by_task in SINKS.items() for task in by_task]
 every_sink = pytest.mark.parametrize(("word", "task"), ALL)
+DRAFTING = [(word, task) for word, task in ALL if hasattr(SINKS[word][task], "draft")]
 VIDEOS = {"video", "alpha"}
 STREAMS = [(word, task) for word, task in ALL if word not in FOLDERS]
 
@@ -106,6 +108,21 @@ def test_the_same_results_give_the_same_bytes(word: str, task: TaskName, tmp_pat
         target = target_of(word, task, tmp_path / name)
         sink = make_sink(word, exact(word, target), settings(task, codec="ffv1"))
         sink.end(fill(sink, task))
+    one, other = ({n: content(word, d) for n, d in tree(tmp_path / name).items()} for name in ("one", "other"))
+    assert one == other
+
+
+@pytest.mark.parametrize(("word", "task"), DRAFTING)
+def test_what_is_drafted_beforehand_by_many_hands_is_the_same(word: str, task: TaskName, tmp_path: Path) -> None:
+    shown = results(task, 6)
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        sink = make_sink(word, exact(word, target_of(word, task, tmp_path / name)), settings(task, codec="ffv1"))
+        assert isinstance(sink, DraftingSink)
+        sink.begin(video())
+        for one, draft in zip(shown, spread(sink.draft, shown, 3), strict=True):
+            sink.write(one, draft if name == "other" else None)
+        sink.end(outcome(shown))
     one, other = ({n: content(word, d) for n, d in tree(tmp_path / name).items()} for name in ("one", "other"))
     assert one == other
 

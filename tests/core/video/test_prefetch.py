@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gvseg_core.video.container import Reader
-from gvseg_core.video.prefetch import in_background, prefetch
+from gvseg_core.video.prefetch import in_background, prefetch, spread
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
@@ -182,10 +182,78 @@ def test_a_failing_body_aborts_the_worker() -> None:
         background(2)
 
 
-@pytest.mark.parametrize("depth", [0, -1])
-def test_a_queue_without_room_is_refused(depth: int) -> None:
-    with pytest.raises(ValueError, match="wanted 1 or more"):
-        prefetch([1], depth)
+def test_a_queue_of_negative_depth_is_refused() -> None:
+    with pytest.raises(ValueError, match="wanted 0 or more"):
+        prefetch([1], -1)
+
+
+def test_without_a_queue_one_item_is_made_while_another_is_used() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for i in range(20):
+            made.append(i)
+            yield i
+
+    for taken, _ in enumerate(prefetch(items(), 0), start=1):
+        time.sleep(0.005)
+        assert len(made) <= taken + 1
+    assert len(made) == 20
+
+
+# --- many hands ---------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(), max_size=30), st.integers(1, 4))
+def test_many_hands_keep_the_order(items: list[int], num: int) -> None:
+    def work(item: int) -> int:
+        time.sleep(abs(item) % 3 * 0.0005)
+        return item * 2
+
+    assert list(spread(work, items, num)) == [item * 2 for item in items]
+
+
+def test_many_hands_work_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=10)
+    assert len(list(spread(lambda _: both.wait(), range(10), 2))) == 10
+
+
+@pytest.mark.parametrize("whose", ["items", "work"])
+def test_a_failure_among_many_hands_comes_after_what_was_before_it(whose: str) -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        if whose == "items":
+            raise BoomError
+        yield 5
+
+    def work(item: int) -> int:
+        if item == 5:
+            raise BoomError
+        return item
+
+    done = spread(work, items(), 3)
+    assert list(islice(done, 5)) == list(range(5))
+    with pytest.raises(BoomError):
+        next(done)
+
+
+def test_many_hands_stop_when_nobody_takes_what_they_make() -> None:
+    begun, closed = [], []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(10**9)
+        finally:
+            closed.append(True)
+
+    done = spread(begun.append, items(), 3)
+    for _ in range(4):
+        next(done)
+    done.close()  # type: ignore[attr-defined]
+    assert ours() == []
+    assert closed == [True]
+    assert len(begun) <= 4 + 3 + 3 + 2
 
 
 def test_both_ends_at_once_for_a_while() -> None:
