@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gvseg_core.config import EvsSettings, TrackSettings
 from gvseg_core.model.queries import exemplar_features
 from gvseg_core.ops import rle
-from gvseg_core.ops.masks import compete
+from gvseg_core.ops.maps import compete
 from gvseg_core.ops.regions import Grid, box_weights, mask_weights, point_weights
 from gvseg_core.tasks.common import LEARNED, BaseTask, class_logits_of, grid_of, mask_logits_of, propose
 from gvseg_core.track.exemplar import ExemplarTracker, Target

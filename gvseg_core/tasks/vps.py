@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gvseg_core.config import VpsSettings
-from gvseg_core.ops.masks import compete
+from gvseg_core.ops.maps import compete
 from gvseg_core.ops.rle import encode_labels
 from gvseg_core.tasks.common import BaseTask, class_logits_of, grid_of, mask_logits_of, propose, share_of_frame
 from gvseg_core.track.tracker import SpaTracker

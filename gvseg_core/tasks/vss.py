@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gvseg_core.config import VssSettings
-from gvseg_core.ops.masks import semantic_map
+from gvseg_core.ops.maps import semantic_map
 from gvseg_core.ops.rle import encode_labels
 from gvseg_core.tasks.common import BaseTask, grid_of, propose
 from gvseg_core.track.tracker import SpaTracker

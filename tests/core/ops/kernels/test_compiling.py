@@ -52,12 +52,32 @@ LEARN = {
     "to_logits": "*fp32",
 }
 REAL = {"HEADS": 8, "POINTS": 4, "SAMPLES": 12, "PADDED": 16, "D": 32, "TILE": 1024}
+TABLES = {
+    f"{axis}_{part}": "*i32" if part == "cells" else "*fp32"
+    for axis in ("down", "across")
+    for part in ("cells", "near", "far")
+}
+SIDES = {"h": "i32", "w": "i32", "height": "i32", "width": "i32", **TABLES}
+PACK = {"logits": "*bf16", "bits": "*u8", "stride": "i32", **SIDES}
+COMPETE = {"logits": "*fp32", "scores": "*fp32", "labels": "*i16", "won": "*i32", "own": "*i32", "num": "i32", **SIDES}
+SEMANTIC = {
+    "logits": "*bf16",
+    "weights": "*fp32",
+    "classes": "*i16",
+    "num_queries": "i32",
+    "num_classes": "i32",
+    **{name: kind for name, kind in SIDES.items() if name != "height"},
+}
+MASKS, MAPS = "gvseg_core.ops.kernels.masks", "gvseg_core.ops.kernels.maps"
 DEFORMABLE = "gvseg_core.ops.kernels.deformable"
 KERNELS = [
     (DEFORMABLE, "_attend", ATTEND, REAL, 90),
     (DEFORMABLE, "_attend", {**ATTEND, "value": "*fp32", "out": "*fp32"}, REAL, 80),
     (DEFORMABLE, "_learn", LEARN, {**REAL, "LEARNS_VALUE": True}, 90),
     (DEFORMABLE, "_learn", LEARN, {**REAL, "LEARNS_VALUE": False}, 80),
+    (MASKS, "_pack", PACK, {"ROWS": 32, "COLUMNS": 32}, 90),
+    (MAPS, "_compete", COMPETE, {"ROWS": 16, "COLUMNS": 16}, 90),
+    (MAPS, "_semantic", SEMANTIC, {"CLASSES": 128, "QUERIES": 16, "COLUMNS": 32}, 90),
 ]
 
 

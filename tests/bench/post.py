@@ -1,6 +1,6 @@
 """How long it takes from mask logits to finished masks, beside the official chain of resizes, in the same run.
 
-    python -m tests.bench.masks [--runs 9] [--threads 1] [--json FILE]
+    python -m tests.bench.post [--runs 9] [--threads 1] [--json FILE]
 
 Timed, in process time, logits at stride 4 to 720 × 1280: ours ends with RLE; the other, written with `F.interpolate`
 as Mask2Former-VIS and DVIS have it, ends with boolean masks or a map of labels. Interleaved, medians. Gate before any
@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gvseg_core.ops import rle
-from gvseg_core.ops.masks import compete, instance_masks, semantic_map
+from gvseg_core.ops.maps import compete, semantic_map
+from gvseg_core.ops.masks import instance_masks
 from gvseg_core.ops.regions import Grid
 from tests.bench.machine import describe
 
