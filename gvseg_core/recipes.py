@@ -74,6 +74,7 @@ class LossSettings(Settings):
     num_points: PositiveInt = 12544  # of a frame at which masks are compared
     oversample: float = Field(default=3.0, ge=1)
     importance: Share = 0.75  # of the points, where the mask is least certain
+    pixel_weight: Weight = 0.0  # of the pixel decoder's own classes (losses/pixels.py); not Mask2Former's
 
 
 class ContrastSettings(Settings):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,13 +128,25 @@ def paper(pattern: str, color: Color, grain: Floats) -> Picture:
         color: of the ground; the pattern is a lighter tint of it.
         grain: (TEXELS, TEXELS) in [0, 1), the roughness of the paper.
     """
-    axis = (np.arange(TEXELS, dtype=np.float32) + 0.5) * np.float32(2 / TEXELS) - 1
-    u, v = np.broadcast_arrays(axis, axis[:, None])
+    mix = _mix(pattern)
+    grain = (grain - 0.5) * 14
+    sheet = np.empty((TEXELS, TEXELS, 3), dtype=np.uint8)
     ground = np.asarray(color, dtype=np.float32)
     tint = ground + (255 - ground) * np.float32(0.42)
-    mix = PATTERNS[pattern](u, v)[..., None]
-    sheet = ground * (1 - mix) + tint * mix + (grain[..., None] - 0.5) * 14
-    return np.clip(sheet, 0, 255).astype(np.uint8)
+    for channel in range(3):  # planes are several times as fast as pixels of three
+        plane = ground[channel] * (1 - mix)
+        plane += tint[channel] * mix
+        plane += grain
+        sheet[..., channel] = np.clip(plane, 0, 255, out=plane)
+    return sheet
+
+
+@cache
+def _mix(pattern: str) -> Floats:
+    """(TEXELS, TEXELS): how much of the tint is where."""
+    axis = (np.arange(TEXELS, dtype=np.float32) + 0.5) * np.float32(2 / TEXELS) - 1
+    u, v = np.broadcast_arrays(axis, axis[:, None])
+    return PATTERNS[pattern](u, v)
 
 
 @dataclass(frozen=True, slots=True)

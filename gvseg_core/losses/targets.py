@@ -109,11 +109,11 @@ def bound(ids: Tensor, owners: Sequence[int], first: int = 0) -> tuple[int, ...]
     return tuple(row_of.get(i, FREE) for i in ids.tolist())
 
 
-def class_map(targets: Targets, size: Size) -> Tensor:
-    """(T, h, w) int64: the class in the middle of each cell, VOID where there is none."""
+def class_map(targets: Targets, size: Size, nobody: int = VOID) -> Tensor:
+    """(T, h, w) int64: the class in each cell's middle; VOID where nothing may be learnt, `nobody` where none is."""
     found = F.interpolate(targets.labels[:, None].float(), size, mode="nearest-exact")[:, 0].long()
-    classes = torch.cat([targets.class_ids.new_full((1,), VOID), targets.class_ids])
-    return classes[found.clamp(min=_NOBODY)]
+    classes = torch.cat([targets.class_ids.new_tensor([VOID, nobody]), targets.class_ids])
+    return classes[found - VOID]
 
 
 def true_shapes(targets: Targets, d_model: int = 256) -> Tensor:

@@ -44,15 +44,19 @@ class Teaching(ABC):
 
     Attributes:
         things: the classes that are followed object by object.
+        unlabelled: the classes that a pixel without a label may be of, K among them; () where it may be any.
         one_video: its clips must be those of one video, because their number of queries is its own.
+        has_classes: its labels say what things are, not only which they are.
     """
 
     one_video = False
+    has_classes = True
 
     def __init__(self, queries: nn.ModuleDict, vocabulary: Vocabulary) -> None:
         self.queries = queries
         self.vocabulary = vocabulary
         self.things: Collection[int] = vocabulary.thing_ids
+        self.unlabelled: Collection[int] = ()
 
     @property
     def class_source(self) -> ClassQueries | None:
@@ -79,9 +83,9 @@ class Teaching(ABC):
 class Learnt(Teaching):
     """Learnt queries, whatever the task; which classes are followed object by object is still the task's to say."""
 
-    def __init__(self, queries: nn.ModuleDict, vocabulary: Vocabulary, things: Collection[int]) -> None:
-        super().__init__(queries, vocabulary)
-        self.things = things
+    def __init__(self, queries: nn.ModuleDict, own: Teaching) -> None:
+        super().__init__(queries, own.vocabulary)
+        self.things, self.unlabelled, self.has_classes = own.things, own.unlabelled, own.has_classes
 
     def start(self, shown: Shown) -> Queries:
         return self.queries[LEARNED](len(shown.clips))  # type: ignore[no-any-return]
@@ -93,6 +97,12 @@ class Learnt(Teaching):
 
 
 class TeachVis(Teaching):
+    """Every thing has a label, so that a pixel without one is of no thing."""
+
+    def __init__(self, queries: nn.ModuleDict, vocabulary: Vocabulary) -> None:
+        super().__init__(queries, vocabulary)
+        self.unlabelled = [i for i in range(len(vocabulary) + 1) if i not in vocabulary.thing_ids]
+
     def start(self, shown: Shown) -> Queries:
         return self.queries["vis"](shown.features, shown.frame, shown.chance)  # type: ignore[no-any-return]
 
@@ -157,6 +167,7 @@ class TeachEvs(Teaching):
     """
 
     one_video = True
+    has_classes = False
 
     def start(self, shown: Shown) -> Queries:
         key = shown.clips[shown.keys[0]]
@@ -192,7 +203,7 @@ TEACHINGS: dict[TaskName, type[Teaching]] = {"vis": TeachVis, "vss": TeachVss, "
 def teaching_of(task: TaskName, queries: nn.ModuleDict, vocabulary: Vocabulary) -> Teaching:
     """What a task asks of a network with these sources of queries."""
     own = TEACHINGS[task](queries, vocabulary)
-    return Learnt(queries, vocabulary, own.things) if LEARNED in queries else own
+    return Learnt(queries, own) if LEARNED in queries else own
 
 
 def _shares(clip: LabelledClip, size: tuple[int, int]) -> Tensor:

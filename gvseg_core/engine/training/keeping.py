@@ -71,6 +71,8 @@ def state_of(
     learner = stepper.learner
     tensors = {f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()}
     tensors |= {f"queues.{name}": tensor for name, tensor in learner.queues.state_dict().items()}
+    if learner.pixels is not None:
+        tensors |= {f"pixels.{name}": tensor for name, tensor in learner.pixels.state_dict().items()}
     tensors |= pack_optimiser(stepper.optimiser, stepper.names)
     known = {**facts, "scaler": stepper.scaler.state_dict()}
     if average is not None:
@@ -85,7 +87,7 @@ def put_back(state: State, stepper: Stepper, average: Average | None) -> None:
     Raises:
         ModelError: the state is of another network.
     """
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "queues": {}, "ema": {}}
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "queues": {}, "pixels": {}, "ema": {}}
     for name, tensor in state.tensors.items():
         part, _, rest = name.partition(".")
         if part in parts:
@@ -93,6 +95,8 @@ def put_back(state: State, stepper: Stepper, average: Average | None) -> None:
     try:
         stepper.learner.network.load_state_dict(parts["network"])
         stepper.learner.queues.load_state_dict(parts["queues"])
+        if stepper.learner.pixels is not None:
+            stepper.learner.pixels.load_state_dict(parts["pixels"])
     except RuntimeError as error:
         raise ModelError(f"{state.path}: does not fit the run's network: {' '.join(str(error).split())}") from None
     unpack_optimiser(stepper.optimiser, stepper.names, state.tensors)

@@ -21,6 +21,7 @@ from gvseg_core.data.training.samples import Sample
 from gvseg_core.engine.training.processes import Processes
 from gvseg_core.losses.contrast import ClassQueues, View, contrast_loss, view_of
 from gvseg_core.losses.matching import Matching, MatchProblems, match
+from gvseg_core.losses.pixels import PixelClasses
 from gvseg_core.losses.points import draw_points
 from gvseg_core.losses.segmentation import Normaliser, amounts, segmentation_losses
 from gvseg_core.losses.targets import Targets, class_map, targets_of, true_shapes
@@ -42,9 +43,14 @@ class Amounts:
 
     segmentation: Normaliser = field(default_factory=lambda: Normaliser(0.0, 0.0))
     anchors: float | Tensor = 0.0  # targets of key clips
+    classified: float | Tensor = 0.0  # clips whose pixels have classes
 
     def __add__(self, other: Amounts) -> Amounts:
-        return Amounts(self.segmentation + other.segmentation, self.anchors + other.anchors)
+        return Amounts(
+            self.segmentation + other.segmentation,
+            self.anchors + other.anchors,
+            self.classified + other.classified,
+        )
 
 
 @dataclass
@@ -101,6 +107,14 @@ class Learner(nn.Module):
         self.queues = nn.ModuleDict(
             {head: ClassQueues(num, settings.contrast.queue, dim) for head, num in by_class.items()}
         )
+        self.pixels: PixelClasses | None = None
+        if settings.loss.pixel_weight:
+            classified = {
+                head: len(vocabulary)
+                for (task, head), vocabulary in lessons.items()
+                if self.teachings[task, head].has_classes
+            }
+            self.pixels = PixelClasses(classified, network.settings.pixel_decoder.dim)
 
     def amounts(self, samples: Sequence[Sample]) -> Amounts:
         """What samples add to the divisors; the network need not have run."""
@@ -110,7 +124,8 @@ class Learner(nn.Module):
             key = sample.clips[0]
             targets = [self._targets(teaching, clip, key) for clip in sample.clips]
             counted = amounts(targets, teaching.num_queries(key), self.settings.loss, teaching.num_free())
-            total += Amounts(counted, float(len(key.class_ids)))
+            classified = float(len(sample.clips)) if teaching.has_classes else 0.0
+            total += Amounts(counted, float(len(key.class_ids)), classified)
         return total
 
     def forward(
@@ -125,7 +140,7 @@ class Learner(nn.Module):
 
         Returns:
             What is to fall, and its weighted terms without gradient: "class", "mask", "dice" (sums over all outputs),
-            "contrast", and each but the last for the final output alone ("final_class", …).
+            "contrast", "pixel", and each but these two for the final output alone ("final_class", …).
         """
         losses: dict[str, Tensor] = {}
         for groups in self._groups(samples):
@@ -236,6 +251,7 @@ class Learner(nn.Module):
             matching = match(prediction, targets, points, loss, teaching.num_free())
             remembered.problems += matching.problems
             losses = segmentation_losses(prediction, targets, points, matching, loss, divisors.segmentation)
+            losses |= self._pixels(group.lesson, features, targets, divisors)
             if self.settings.contrast.weight:
                 losses |= self._contrast(group, prediction, queries.is_thing, targets, matching, divisors, remembered)
         return losses
@@ -271,6 +287,15 @@ class Learner(nn.Module):
                 kept.append((view.embeddings[stuff].detach(), view.class_ids[stuff]))
         return contrast_loss(list(samples.values()), self.settings.contrast, divisors.anchors, queues)
 
+    def _pixels(
+        self, lesson: _Lesson, features: Features, targets: Sequence[Targets], divisors: Amounts
+    ) -> dict[str, Tensor]:
+        teaching = self.teachings[lesson]
+        if self.pixels is None or not teaching.has_classes:
+            return {}
+        loss = self.pixels(features, lesson[1], targets, teaching.unlabelled)
+        return {"pixel": loss * (self.settings.loss.pixel_weight / divisors.classified)}
+
     def _queues(self, head: str) -> ClassQueues | None:
         if head not in self.queues:
             return None
@@ -305,6 +330,6 @@ def _summed(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, value in losses.items():
         term = name.split("_")[0]
         told[term] = told.get(term, torch.zeros((), device=value.device)) + value.detach()
-        if name == term and term != "contrast":
+        if name == term and term not in {"contrast", "pixel"}:
             told[f"final_{term}"] = value.detach()
     return told

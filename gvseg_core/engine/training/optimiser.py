@@ -46,10 +46,17 @@ def trainable(network: Network, settings: TrainSettings) -> Network:
     return network
 
 
-def groups_of(network: Network, settings: TrainSettings) -> tuple[Group, ...]:
-    """Every parameter that asks for gradients, in exactly one group; groups without any are left out."""
+def groups_of(network: Network, settings: TrainSettings, pixels: nn.Module | None = None) -> tuple[Group, ...]:
+    """Every parameter that asks for gradients, in exactly one group; groups without any are left out.
+
+    Args:
+        network: made ready by `trainable`.
+        settings: of the run.
+        pixels: what training adds to the network; its parameters are called `pixels.…`.
+    """
     sorted_out: dict[tuple[float, float], list[tuple[str, nn.Parameter]]] = {}
-    for name, parameter, decays in _parameters(network):
+    added = [] if pixels is None else [(f"pixels.{name}", p, True) for name, p in pixels.named_parameters()]
+    for name, parameter, decays in (*_parameters(network), *added):
         scale = settings.backbone_lr_scale if name.startswith("backbone.") else 1.0
         key = scale, settings.weight_decay if decays else 0.0
         sorted_out.setdefault(key, []).append((name, parameter))

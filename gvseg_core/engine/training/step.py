@@ -46,7 +46,7 @@ class Stepper:
     def __init__(self, learner: Learner, processes: Processes) -> None:
         self.learner = learner
         self.settings = learner.settings
-        self.groups = groups_of(learner.network, learner.settings)
+        self.groups = groups_of(learner.network, learner.settings, learner.pixels)
         self.optimiser = build_optimiser(self.groups, learner.settings)
         self.names: dict[Tensor, str] = {
             parameter: name
@@ -111,12 +111,18 @@ class Stepper:
 
     def _divisors(self, samples: Sequence[Sample]) -> Amounts:
         mine = self.learner.amounts(samples)
-        both = torch.tensor(
-            [float(mine.segmentation.num_masks), float(mine.segmentation.class_weight), float(mine.anchors)],
+        counted = torch.tensor(
+            [
+                float(mine.segmentation.num_masks),
+                float(mine.segmentation.class_weight),
+                float(mine.anchors),
+                float(mine.classified),
+            ],
             device=self.device,
         )
-        masks, classes, anchors = self._processes.mean(both)
-        return Amounts(Normaliser(masks.clamp(min=1), classes.clamp(min=1e-6)), anchors.clamp(min=1))
+        masks, classes, anchors, clips = self._processes.mean(counted)
+        normaliser = Normaliser(masks.clamp(min=1), classes.clamp(min=1e-6))
+        return Amounts(normaliser, anchors.clamp(min=1), clips.clamp(min=1))
 
     def _shared(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """Means over processes: what one process alone would have found. Terms that nobody has are left out."""
@@ -126,4 +132,4 @@ class Stepper:
         return {name: value for name, value in zip(names, means, strict=True) if name in losses or value}
 
 
-TERMS = ("loss", "class", "mask", "dice", "contrast", "final_class", "final_mask", "final_dice")
+TERMS = ("loss", "class", "mask", "dice", "contrast", "pixel", "final_class", "final_mask", "final_dice")
