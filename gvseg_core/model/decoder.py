@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,8 @@ from gvseg_core.model.attention import CrossAttention, SelfAttention
 from gvseg_core.model.layers import Linear, initialise
 from gvseg_core.ops.positions import clip_code, picture_code
 from gvseg_core.ops.shape_position import NUM_BINS, shape_position
-from gvseg_core.types import Features, Queries, Size
+from gvseg_core.ops.shape_position_dense import shape_position_dense
+from gvseg_core.types import Features, Queries, Share, Size
 
 _NUM_LEVELS = 3
 
@@ -65,7 +67,7 @@ class Decoder(nn.Module):
         self,
         features: Features,
         queries: Queries,
-        frame: tuple[float, float],
+        frame: Share,
         *,
         time_code: bool,
         history: bool,
@@ -122,12 +124,13 @@ class Decoder(nn.Module):
         first, second, last = self.mask_embed
         return embeddings, last(second(first(embeddings, "relu"), "relu"))
 
-    def _describe(self, mask_embeddings: Tensor, level: Level, frame: tuple[float, float]) -> Tensor:
+    def _describe(self, mask_embeddings: Tensor, level: Level, frame: Share) -> Tensor:
         """(B, Q, T, 36·12) of the masks at the resolution of `level`."""
         masks = (mask_embeddings.detach() @ level.mask_features.detach().transpose(1, 2)) > 0
         masks = masks.unflatten(-1, (level.num_frames, *level.size))
-        cells = (frame[0] * level.size[0], frame[1] * level.size[1])
-        return shape_position(masks, cells, d_model=self.norm.normalized_shape[0])
+        cells: Any = (frame[0] * level.size[0], frame[1] * level.size[1])
+        describe: Any = shape_position_dense if torch.compiler.is_exporting() else shape_position
+        return describe(masks, cells, d_model=self.norm.normalized_shape[0])  # type: ignore[no-any-return]
 
     def code_of_shapes(self, descriptors: Tensor, is_thing: Tensor | None) -> Tensor:
         """(B, Q, C): the mean over the frames that show the object, projected; 0 for stuff and for nothing."""

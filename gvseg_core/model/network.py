@@ -58,7 +58,7 @@ class Network(nn.Module):
         features: Features,
         queries: Queries,
         vocabulary: str,
-        picture_size: Size | None = None,
+        picture_size: Size | tuple[Tensor, Tensor] | None = None,
         descriptors: bool = False,
         auxiliary: bool = False,
         time_code: bool | None = None,

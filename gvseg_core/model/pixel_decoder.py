@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gvseg_core.config import PixelDecoderSettings
 from gvseg_core.model.layers import Conv2d, Linear, initialise, to_picture, to_tokens
 from gvseg_core.ops.constants import kept
-from gvseg_core.ops.deformable import deformable_attention
+from gvseg_core.ops.deformable import deformable_attention, deformable_attention_by_grid
 from gvseg_core.ops.fused import linear
 from gvseg_core.ops.positions import picture_code
 from gvseg_core.types import Size
@@ -101,7 +101,8 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, position: Tensor, sizes: tuple[Size, ...]) -> Tensor:
         """(B, N, C) and (N, C) → (B, N, C)."""
         x = self.norm1(self.self_attn(x, position, sizes))
-        parts = (x,) if torch.is_grad_enabled() else x.split(_CHUNK, dim=1)
+        whole = torch.is_grad_enabled() or torch.compiler.is_exporting()  # a graph is for any number of cells
+        parts = (x,) if whole else x.split(_CHUNK, dim=1)
         return self.norm2(torch.cat([self.linear2(self.linear1(part, "relu"), add=part) for part in parts], dim=1))  # type: ignore[no-any-return]
 
 
@@ -142,7 +143,9 @@ class DeformableAttention(nn.Module):
         num = math.prod(samples)
         offset, logits = linear(x + position, weight, bias).split([2 * num, num], dim=-1)
         places = offset.float() + own_places(sizes, self.heads, self.points, x.device)
-        seen = deformable_attention(
+        # A graph for others is made of standard operators.
+        attend = deformable_attention_by_grid if torch.compiler.is_exporting() else deformable_attention
+        seen = attend(
             self.value_proj(x).view(b, n, self.heads, -1),
             sizes,
             places.view(b, n, 2, *samples),
@@ -159,6 +162,8 @@ def own_places(sizes: tuple[Size, ...], heads: int, points: int, device: torch.d
         y = (torch.arange(h, device=device)[:, None].expand(h, w).reshape(-1, 1) + 0.5) / h
         x = (torch.arange(w, device=device)[None].expand(h, w).reshape(-1, 1) + 0.5) / w
         rows.append(torch.stack([x, y], dim=1))  # (h·w, 2, 1)
-    scale = torch.tensor([[w for _, w in sizes], [h for h, _ in sizes]], dtype=torch.float32, device=device)
+    # Stacked, not made of numbers, which a tracer would take for constants.
+    sides = [torch.full((), side, device=device, dtype=torch.float32) for i in (1, 0) for side in (s[i] for s in sizes)]
+    scale = torch.stack(sides).view(2, -1)
     place_N2L = torch.cat(rows) * scale - 0.5
     return place_N2L[:, :, None, :, None].expand(-1, -1, heads, -1, points).flatten(1)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from gvseg_core.config import ModelSettings
 from gvseg_core.ops.positions import place_code
 from gvseg_core.registry import choose
-from gvseg_core.types import Features, Queries, Size
+from gvseg_core.types import Features, Queries, Share, Size
 
 _FINEST = -1  # of `Features.multi_scale`: stride 8
 
@@ -70,9 +70,7 @@ class GridQueries(nn.Module):
         self.content = _projection(pixel_dim, dim)
         self.position = nn.Linear(dim, dim)
 
-    def forward(
-        self, features: Features, frame: tuple[float, float] = (1.0, 1.0), chance: Sequence[torch.Generator] = ()
-    ) -> Queries:
+    def forward(self, features: Features, frame: Share = (1.0, 1.0), chance: Sequence[torch.Generator] = ()) -> Queries:
         """
         Args:
             features: of B clips.
@@ -91,10 +89,12 @@ class GridQueries(nn.Module):
             cells = (torch.arange(n, device=level.device) * 2 + 1) * (s * s) // (2 * n)
             cells = cells.expand(b, -1)
         share = torch.stack([cells % s, cells // s], dim=-1).add(0.5) / s  # x, y over the picture
-        share = share * share.new_tensor([frame[1], frame[0]])
+        x, y = share[..., 0] * frame[1], share[..., 1] * frame[0]
+        share = torch.stack([x, y], dim=-1).to(share)
         grid = (share[:, :, None] * 2 - 1).to(middle.dtype)
         sampled = F.grid_sample(middle, grid, padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
-        code = place_code(share * share.new_tensor([w, h]) - 0.5, (h, w), self.position.in_features)
+        places = torch.stack([share[..., 0] * w, share[..., 1] * h], dim=-1) - 0.5
+        code = place_code(places, (h, w), self.position.in_features)
         return Queries(self.content(sampled), self.position(code.to(sampled.dtype)))
 
 
@@ -161,7 +161,7 @@ class PanopticQueries(nn.Module):
         features: Features,
         vocabulary: str,
         stuff_ids: Sequence[int],
-        frame: tuple[float, float] = (1.0, 1.0),
+        frame: Share = (1.0, 1.0),
         chance: Sequence[torch.Generator] = (),
     ) -> Queries:
         """`stuff_ids`: the classes of `vocabulary` that are stuff; `frame` and `chance` as for `GridQueries`."""

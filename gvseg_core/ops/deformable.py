@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -43,8 +44,8 @@ def deformable_attention_by_grid(value: Tensor, sizes: Sequence[Size], places: T
     cells = value.split([h * w for h, w in sizes], dim=1)
     for level, (h, w) in enumerate(sizes):
         picture = cells[level].permute(0, 2, 3, 1).reshape(b * heads, -1, h, w)
-        scale = places.new_tensor([2 / w, 2 / h])
-        grid = (places[:, :, :, :, level].permute(0, 3, 1, 4, 2) + 0.5) * scale - 1  # (B, M, Q, P, 2)
+        x, y = (places[:, :, :, :, level].permute(0, 3, 1, 4, 2) + 0.5).unbind(-1)
+        grid = torch.stack([x * (2 / w) - 1, y * (2 / h) - 1], dim=-1)  # (B, M, Q, P, 2)
         samples = F.grid_sample(picture, grid.reshape(b * heads, q, points, 2).to(value.dtype), align_corners=False)
         weight = weights[:, :, :, level].transpose(1, 2).reshape(b * heads, 1, q, points)
         out = out + (samples * weight).sum(-1)

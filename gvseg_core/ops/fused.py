@@ -75,8 +75,7 @@ def linear(
         activation: applied last.
         add: (..., O).
     """
-    rows = x.numel() // x.shape[-1]
-    if rows < _FEW_ROWS or not _fusible(x):
+    if not _fusible(x) or x.numel() // x.shape[-1] < _FEW_ROWS:
         return _finish(F.linear(x, weight, bias), activation, add)
     picture = _as_picture(x)
     addend = None if add is None else _as_picture(add)

@@ -27,7 +27,7 @@ NUM_BINS = NUM_ANGLES * NUM_RADII
 Radial = Literal["frame", "object"]
 
 # Inner and outer edge of the radial bins, as shares of the scale; what lies beyond falls into the first or last bin.
-_RADII: dict[Radial, tuple[float, float]] = {"frame": (1 / 64, 1.0), "object": (1 / 8, 2.0)}
+RADII: dict[Radial, tuple[float, float]] = {"frame": (1 / 64, 1.0), "object": (1 / 8, 2.0)}
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def shape_position(
     masks = masks if masks.dtype == torch.bool else masks > 0
     # Cells outside the picture are at the bottom and right: leave them out from here on.
     masks = masks[:, : math.ceil(height - 0.5), : math.ceil(width - 0.5)]
-    area, x_mean, y_mean = _moments(masks)
+    area, x_mean, y_mean = moments(masks)
 
     row, y, x = boundary(masks).nonzero().unbind(1)
     dx, dy = x + 0.5 - x_mean[row], y + 0.5 - y_mean[row]
@@ -65,7 +65,7 @@ def shape_position(
         total = torch.zeros_like(area).index_add_(0, row, distance)
         scale = (total / count.clamp(min=1)).clamp(min=0.5)  # half a cell: an object of one cell has radius 0
 
-    inner, outer = _RADII[radial]
+    inner, outer = RADII[radial]
     ring = (distance / (scale[row] * inner)).clamp(min=1e-6).log() * (NUM_RADII / math.log(outer / inner))
     turn = torch.atan2(dy, dx) * (NUM_ANGLES / (2 * math.pi))
     bins = turn.floor().long() % NUM_ANGLES * NUM_RADII + ring.floor().long().clamp(0, NUM_RADII - 1)
@@ -73,7 +73,7 @@ def shape_position(
     histogram.scatter_add_(0, row * NUM_BINS + bins, 1 / count[row])
     histogram = histogram.view(-1, NUM_BINS)
 
-    centre_x, centre_y = _centres(inner, outer, device)
+    centre_x, centre_y = bin_centres(inner, outer, device)
     bin_x = x_mean[:, None] + scale[:, None] * centre_x
     bin_y = y_mean[:, None] + scale[:, None] * centre_y
     outside = (bin_x < 0) | (bin_x >= width) | (bin_y < 0) | (bin_y >= height)
@@ -88,7 +88,7 @@ def boundary(masks: Tensor) -> Tensor:
     return masks & ~inside
 
 
-def _moments(masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def moments(masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Area in cells and centroid (x, y), each (N,) float32; an empty mask's centroid is 0, 0."""
     cells = masks.float()
     columns, rows = cells.sum(1), cells.sum(2)
@@ -99,7 +99,7 @@ def _moments(masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @kept(4)
-def _centres(inner: float, outer: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def bin_centres(inner: float, outer: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """x and y of each bin's centre (in the middle of its angle, and of its radius on the log scale): (36·12,) each."""
     angle = (torch.arange(NUM_ANGLES, device=device) + 0.5) * (2 * math.pi / NUM_ANGLES)
     radius = inner * (outer / inner) ** ((torch.arange(NUM_RADII, device=device) + 0.5) / NUM_RADII)

@@ -126,7 +126,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         """(B, h·w, C), the same out."""
-        cut = cut_windows(x.shape[0], size, self.window, self.shift, x.device)
+        cut_up = cut_windows_of_any_size if torch.compiler.is_exporting() else cut_windows
+        cut = cut_up(x.shape[0], size, self.window, self.shift, x.device)
         seen = self.attn(self.norm1(x), cut)
         if not (self.training and self.drop_path > 0):
             x = self.attn.proj(seen, add=x)
@@ -168,16 +169,19 @@ class WindowAttention(nn.Module):
         b, n, c = x.shape
         cells = self.window**2
         windows = x.reshape(b * n, c).index_select(0, cut.gather)
-        if cut.padding.numel():
+        if cut.padding.dtype == torch.bool:
+            windows = windows.masked_fill(cut.padding[:, None], 0)
+        elif cut.padding.numel():
             windows = windows.index_fill_(0, cut.padding, 0)
         q, k, v = self.qkv(windows).view(-1, cells, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
 
         index = _relative_index(self.window, x.device)
         bias = self.relative_position_bias_table[index].view(1, cells, cells, -1).permute(0, 3, 1, 2).to(x.dtype)
-        free = q.shape[0] - cut.forbidden.shape[0]
-        parts = [(slice(None, free), bias)]
-        if free < q.shape[0]:
-            parts.append((slice(free, None), bias + cut.forbidden.to(x.dtype)))
+        forbidden = cut.forbidden.to(x.dtype)
+        free = 0 if cut.padding.dtype == torch.bool else q.shape[0] - forbidden.shape[0]
+        parts = [(slice(free, None), bias + forbidden)] if free < q.shape[0] else []
+        if free > 0:
+            parts.insert(0, (slice(None, free), bias))
         seen = [F.scaled_dot_product_attention(q[s], k[s], v[s], attn_mask=mask) for s, mask in parts]
         out = torch.cat([y.transpose(1, 2).reshape(-1, c) for y in seen])
         return out.index_select(0, cut.scatter).view(b, n, c)
@@ -187,7 +191,7 @@ class Cut(NamedTuple):
     """How B maps fall apart into windows of w² cells: first those without a seam in them, then those with one."""
 
     gather: Tensor  # (windows·w²,) the cell of all maps that comes here; some cell where there is padding
-    padding: Tensor  # places among `gather` that are padding
+    padding: Tensor  # places among `gather` that are padding; or bool, whether each of them is
     forbidden: Tensor  # (seamed windows, 1, w², w²) float32, -100 where a pair must not see each other
     scatter: Tensor  # (B·h·w,) where among `gather` each cell went
 
@@ -219,6 +223,28 @@ def cut_windows(num_maps: int, size: Size, window: int, shift: int, device: torc
     apart = region[num_free:, None, :] != region[num_free:, :, None]
     forbidden = (apart.float() * _FORBIDDEN).view(-1, 1, cells, cells).repeat(num_maps, 1, 1, 1)
     return Cut(gather.clamp(min=0).to(device), padding.to(device), forbidden.to(device), scatter.to(device))
+
+
+def cut_windows_of_any_size(num_maps: int, size: Size, window: int, shift: int, device: torch.device) -> Cut:
+    """As `cut_windows`, by arithmetic alone, so that an exported graph can do it for any size: windows stay in their
+    order, each with a mask, and `padding` is bool."""
+    (h, w), cells = size, window**2
+    num_down, num_across = (h + window - 1) // window, (w + window - 1) // window
+    y = (torch.arange(num_down * window, device=device) + shift) % (num_down * window)
+    x = (torch.arange(num_across * window, device=device) + shift) % (num_across * window)
+    y, x = y.view(num_down, 1, window, 1), x.view(1, num_across, 1, window)
+    maps = torch.arange(num_maps, device=device)[:, None]
+    source = (y.clamp(max=h - 1) * w + x.clamp(max=w - 1)).reshape(1, -1)
+    padding = ((y >= h) | (x >= w)).reshape(1, -1).expand(num_maps, -1).reshape(-1)
+    region = (2 * (y < shift).long() + (x < shift).long()).view(-1, cells)
+    apart = region[:, None, :] != region[:, :, None]
+    forbidden = (apart.float() * _FORBIDDEN)[None, :, None].expand(num_maps, -1, -1, -1, -1).flatten(0, 1)
+    row = (torch.arange(h, device=device) - shift) % (num_down * window)
+    column = (torch.arange(w, device=device) - shift) % (num_across * window)
+    place = (row // window * num_across * window + row % window)[:, None] * window
+    place = place + column // window * cells + column % window
+    scatter = place.view(1, -1) + maps * (num_down * num_across * cells)
+    return Cut((source + maps * (h * w)).view(-1), padding, forbidden, scatter.view(-1))
 
 
 def _windows(grid: Tensor, window: int) -> Tensor:

@@ -74,10 +74,7 @@ def changed(part: str, **values: object) -> ModelSettings:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        (
-            tiny_settings().model_copy(update={"queries": QuerySettings(source="task", num_queries=5)}),
-            "each task's own",
-        ),
+        (changed("queries", source="task"), "each task's own"),
         (changed("queries", spa=True), "a projection of shapes and positions"),
         (changed("pixel_decoder", num_heads=8), "8 and 4 attention heads"),
         (changed("pixel_decoder", num_points=2), "2 sampling points, wanted 4"),
