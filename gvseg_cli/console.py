@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,6 +92,32 @@ class Console:
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             drop_stdout()
+
+    @contextlib.contextmanager
+    def hearing(self, logger: str = "gvseg_core") -> Iterator[None]:
+        """Warnings that are logged in the body are said here, once each."""
+        import logging  # nothing of it is needed for --help
+
+        class Ear(logging.Handler):
+            """Hears, and passes on what it has not passed on yet."""
+
+            def __init__(self, tell: Callable[[str], None]) -> None:
+                super().__init__(logging.WARNING)
+                self._tell = tell
+                self._told: set[str] = set()
+
+            def emit(self, record: logging.LogRecord) -> None:
+                message = record.getMessage()
+                if message not in self._told:
+                    self._told.add(message)
+                    self._tell(message)
+
+        ear = Ear(self.warn)
+        logging.getLogger(logger).addHandler(ear)
+        try:
+            yield
+        finally:
+            logging.getLogger(logger).removeHandler(ear)
 
     @contextlib.contextmanager
     def stdout_for_results(self) -> Iterator[BinaryIO]:

@@ -43,6 +43,7 @@ def evaluate(
     size: asked.ShortSide = None,
     device: given.Device = "auto",
     dtype: given.Dtype = "auto",
+    compiled: given.Compile = False,
     seed: asked.Seed = 0,
     overrides: given.Overrides = [],  # noqa: B006
     offline: given.Offline = False,
@@ -86,6 +87,7 @@ def evaluate(
         "size": size,
         "device": device,
         "dtype": dtype,
+        "compile": compiled,
         "seed": seed,
         "offline": offline,
     }

@@ -99,7 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Interrupts(console) as interrupts:
         try:
             run = typer.main.get_command(app).main(words, "gvseg", standalone_mode=False, obj=(console, interrupts))
-            code = run() if callable(run) else int(run or 0)
+            if callable(run):
+                with console.hearing():
+                    code = int(run())
+            else:
+                code = int(run or 0)
             if sys.stdout is not None:
                 sys.stdout.flush()
         except Exception as error:

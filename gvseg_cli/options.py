@@ -90,6 +90,9 @@ ClipStride = Annotated[
     int | None,
     _option(HOW, "--clip-stride", "Frames from one clip to the next, below the clip's length: clips overlap.", "S"),
 ]
+Compile = Annotated[
+    bool, _option(HOW, "--compile", "Compile the network for each size of clip; takes minutes, pays on long GPU runs.")
+]
 Seed = Annotated[int, _option(HOW, "--seed", "Of all chance; the demo has its own, demo:seed=3.", "N")]
 Overrides = Annotated[
     list[str], _option(HOW, "--set", "Any other setting: tracking.shape_weight=0; repeatable.", "KEY=VALUE")

@@ -14,6 +14,8 @@ from gvseg_core.config import InputSettings, TrackSettings, parse
 from gvseg_core.data.vocabularies import choose_vocabulary, complete_vocabulary
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.errors import DeviceError, ModelError, UsageError
+from gvseg_core.model.compiled import Compiled
+from gvseg_core.model.graphs import CudaRecorder, Graphed
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, read_checkpoint
 from gvseg_core.model.weights.hub import PREFIX as HUB
@@ -37,6 +39,7 @@ def load_segmenter(
     classes: Sequence[str] = (),
     vocabulary: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    compile: bool = False,  # noqa: A002 - as in torch, and on the command line
     offline: bool = False,
 ) -> Segmenter:
     """A network ready to segment videos.
@@ -52,6 +55,7 @@ def load_segmenter(
         classes: names or class ids that are looked for; () is all.
         vocabulary: which known set the classes are of, where the file does not tell; or which of its heads answers.
         settings: `{"input": …, "tracking": …}`: what differs from the model's own settings.
+        compile: through `torch.compile`, see `gvseg_core.model.compiled`.
         offline: never use the network to fetch weights.
 
     Raises:
@@ -60,7 +64,9 @@ def load_segmenter(
         DeviceError: no such device, or not enough memory on it.
     """
     if model == TRUTH:
-        _refuse_without_effect({"size": size, "conf": conf, "classes": classes, "set": settings}, "--model truth")
+        _refuse_without_effect(
+            {"size": size, "conf": conf, "classes": classes, "set": settings, "compile": compile}, "--model truth"
+        )
         return TruthSegmenter(task)
     place = choose_device(device)
     precision = choose_dtype(dtype, place)
@@ -75,6 +81,7 @@ def load_segmenter(
         classes=classes,
         vocabulary=vocabulary,
         settings=settings,
+        compile=compile,
     )
 
 
@@ -90,6 +97,7 @@ def make_segmenter(
     classes: Sequence[str] = (),
     vocabulary: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    compile: bool = False,  # noqa: A002
 ) -> Segmenter:
     """As `load_segmenter`, from weights that have been read; `name` is what results call them."""
     place = torch.device(device)
@@ -105,7 +113,16 @@ def make_segmenter(
         raise DeviceError(f"{place} has no room for the weights; --device cpu needs none of its memory") from error
     give_back_freed_memory()
     projection = network.decoder.shape_position
-    return Segmenter(
+    provenance = {
+        "model": name,
+        "model_format": checkpoint.format,
+        "model_sha256": checkpoint.sha256,
+        "vocabulary": head.name,
+        **arithmetic(place, dtype),
+        "compile": compile,
+        "notes": list(checkpoint.notes),
+    }
+    segmenter = Segmenter(
         network,
         make_task(
             task,
@@ -118,16 +135,30 @@ def make_segmenter(
         ),
         prepared,
         device=place,
-        provenance={
-            "model": name,
-            "model_format": checkpoint.format,
-            "model_sha256": checkpoint.sha256,
-            "vocabulary": head.name,
-            "device": str(place),
-            "dtype": str(dtype).removeprefix("torch."),
-            "notes": list(checkpoint.notes),
-        },
+        provenance=provenance,
     )
+    way: Any = network  # what stands in for it does all of a network that a segmenter asks for
+    if compile:
+        way = Compiled(network, on_failure=lambda: segmenter.provenance.update(compile=False))
+    if place.type == "cuda":
+        way = Graphed(way, CudaRecorder())
+    segmenter.network = way
+    return segmenter
+
+
+def arithmetic(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """What the numbers depend on beside the weights: results of two runs in which it differs may differ, a little.
+
+    `tf32` is whether float32 products on a GPU are rounded to 10 bits; PyTorch does so in convolutions unless told
+    otherwise.
+    """
+    on_gpu = device.type == "cuda"
+    return {
+        "device": str(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "tf32": on_gpu and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32),
+        **({"cudnn": torch.backends.cudnn.version()} if on_gpu else {}),
+    }
 
 
 def model_name(model: str | Path) -> str:

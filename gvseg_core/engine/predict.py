@@ -7,6 +7,7 @@ nobody reads any more, end it.
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from types import TracebackType
@@ -199,12 +200,11 @@ class Prediction:
         told = SinkSettings(
             settings.task,
             segmenter.task.vocabulary,
-            provenance={
-                "version": __version__,
-                "input": job.shown,
-                **segmenter.provenance,
-                "settings": settings.model_dump(mode="json", include=SHAPING, exclude_defaults=True),
-            },
+            provenance=ChainMap(  # what the segmenter says of itself may change while it runs
+                {"settings": settings.model_dump(mode="json", include=SHAPING, exclude_defaults=True)},
+                segmenter.provenance,
+                {"version": __version__, "input": job.shown},
+            ),
             overwrite=settings.existing == "replace",
             alpha=settings.alpha,
             color_by=settings.color_by,
@@ -259,6 +259,7 @@ def _load(settings: PredictSettings) -> Segmenter:
         classes=settings.classes,
         vocabulary=settings.vocabulary,
         settings=settings.overrides,
+        compile=settings.compile,
         offline=settings.offline,
     )
     if settings.clip_stride is not None:

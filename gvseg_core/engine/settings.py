@@ -49,6 +49,7 @@ class PredictSettings(Settings):
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch: PositiveInt | None = None  # clips computed at once; None is what suits device and input
     clip_stride: PositiveInt | None = None  # frames from one clip to the next; None is the clip's length
+    compile: bool = False  # through torch.compile
     seed: int = Field(default=0, ge=0)
     overrides: dict[str, Any] = Field(default_factory=dict)  # of `Overridable`, nested
     offline: bool = False

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, wraps
+from threading import local
 from typing import ParamSpec, TypeVar
 
 import torch
 
 A = ParamSpec("A")
 R = TypeVar("R")
+
+_listening = local()  # .lists: of what is given out in this thread, for whoever asked to hold it
 
 
 def kept(num: int) -> Callable[[Callable[A, R]], Callable[A, R]]:
@@ -31,8 +35,23 @@ def kept(num: int) -> Callable[[Callable[A, R]], Callable[A, R]]:
         def answer(*args: A.args, **kwargs: A.kwargs) -> R:
             if torch.compiler.is_compiling():
                 return function(*args, **kwargs)
-            return remembered(*args, **kwargs)  # type: ignore[arg-type]
+            found = remembered(*args, **kwargs)  # type: ignore[arg-type]
+            for held_by_someone in getattr(_listening, "lists", ()):
+                held_by_someone.append(found)
+            return found
 
         return answer
 
     return decorate
+
+
+@contextmanager
+def held() -> Iterator[list[object]]:
+    """A list of all that kept functions give out in the body: for who needs it longer than it may be remembered."""
+    found: list[object] = []
+    outer = getattr(_listening, "lists", ())
+    _listening.lists = (*outer, found)
+    try:
+        yield found
+    finally:
+        _listening.lists = outer

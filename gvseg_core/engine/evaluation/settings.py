@@ -38,6 +38,7 @@ class EvalSettings(Settings):
     size: PositiveInt | None = None  # px, short side of the network's input; None is the benchmark's
     device: str = "auto"
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: bool = False  # through torch.compile
     seed: int = Field(default=0, ge=0)
     overrides: dict[str, Any] = Field(default_factory=dict)  # of `engine.settings.Overridable`, nested
     offline: bool = False
@@ -65,6 +66,7 @@ RUN_OPTIONS = {
     "size": "size",
     "device": "device",
     "dtype": "dtype",
+    "compile": "compile",
     "seed": "seed",
     "overrides": "set",
     "offline": "offline",
