@@ -111,9 +111,13 @@ def bound(ids: Tensor, owners: Sequence[int], first: int = 0) -> tuple[int, ...]
 
 def class_map(targets: Targets, size: Size, nobody: int = VOID) -> Tensor:
     """(T, h, w) int64: the class in each cell's middle; VOID where nothing may be learnt, `nobody` where none is."""
-    found = F.interpolate(targets.labels[:, None].float(), size, mode="nearest-exact")[:, 0].long()
     classes = torch.cat([targets.class_ids.new_tensor([VOID, nobody]), targets.class_ids])
-    return classes[found - VOID]
+    return classes[owner_map(targets, size) - VOID]
+
+
+def owner_map(targets: Targets, size: Size) -> Tensor:
+    """(T, h, w) int64: what `Targets.labels` says of each cell's middle."""
+    return F.interpolate(targets.labels[:, None].float(), size, mode="nearest-exact")[:, 0].long()
 
 
 def true_shapes(targets: Targets, d_model: int = 256) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gvseg_core.config import VisSettings
 from gvseg_core.ops.masks import instance_masks
@@ -21,6 +21,13 @@ class Vis(BaseTask[VisSettings]):
     name = "vis"
     settings_type = VisSettings
 
+    @property
+    def kept_classes(self) -> Collection[int] | None:
+        """What an object may be: the classes asked for, else those that can be counted; None is all."""
+        things = self.vocabulary.thing_ids
+        countable = things if 0 < len(things) < len(self.vocabulary) else None
+        return countable if self.settings.classes is None else self.settings.classes
+
     def own_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:  # noqa: ARG002
         """Features of cells that are evenly spread over the picture."""
         return self.queries[self.name](features, share_of_frame(clip))  # type: ignore[no-any-return]
@@ -28,8 +35,8 @@ class Vis(BaseTask[VisSettings]):
     def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
         """Keep what scores well; masks, which may overlap, are made for what the tracker names."""
         probs = class_logits_of(prediction).softmax(-1)[:, :-1]
-        if self.settings.classes is not None:
-            others = [class_id for class_id in range(probs.shape[1]) if class_id not in self.settings.classes]
+        if self.kept_classes is not None:
+            others = [class_id for class_id in range(probs.shape[1]) if class_id not in self.kept_classes]
             probs[:, others] = -1.0
         scores, class_ids = probs.max(-1)
         best = scores.argsort(descending=True, stable=True)[: self.settings.top]
@@ -45,4 +52,4 @@ class Vis(BaseTask[VisSettings]):
 
     def tracker(self) -> Tracker:
         """Every object by itself."""
-        return SpaTracker(self.tracking, self.cues, classes=self.settings.classes)
+        return SpaTracker(self.tracking, self.cues, classes=self.kept_classes)

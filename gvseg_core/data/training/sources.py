@@ -91,6 +91,10 @@ def _open(place: int, settings: SourceSettings, root: Path, default: TaskName | 
     return Source(name, videos, lesson, settings.weight, settings.objects)
 
 
+OWN = "own"
+"""In place of a vocabulary in `classes_as`: all of the set's classes, also where a task is taught of things alone."""
+
+
 def _lesson(own: Vocabulary, task: TaskName, settings: SourceSettings) -> Lesson:
     rule = RULES[task]
     if rule.guided:
@@ -100,9 +104,13 @@ def _lesson(own: Vocabulary, task: TaskName, settings: SourceSettings) -> Lesson
         mapped = tuple(0 if info.is_thing else None for info in own.classes)
     else:
         head = own if rule.classes else _things(own)
-        if settings.classes_as is not None:
+        if settings.classes_as == OWN:
+            head = own
+        elif settings.classes_as is not None:
             head = choose_vocabulary(settings.classes_as)
         mapped = class_map(own, head)
+        if not rule.classes:
+            mapped = tuple(i if info.is_thing else None for i, info in zip(mapped, own.classes, strict=True))
     if settings.vocabulary is not None:
         head = replace(head, name=settings.vocabulary)
     return Lesson(task, own, head, mapped)

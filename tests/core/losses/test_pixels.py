@@ -31,14 +31,15 @@ def made(seed: int = 0) -> tuple[PixelClasses, Features]:
 
 
 @pytest.mark.parametrize("unlabelled", [(), (1, 3), (3,)])
-def test_it_is_the_mean_over_known_cells_of_each_clip(unlabelled: tuple[int, ...]) -> None:
+def test_each_target_of_a_clip_counts_alike_and_so_does_the_rest_where_it_is_known(unlabelled: tuple[int, ...]) -> None:
     classes, features = made()
     probs = classes.heads["three"](features.multi_scale[0].permute(0, 1, 3, 4, 2)).softmax(-1)
     # Cells of the first clip, row by row: thing, unlabelled, unlabelled; ground, unlabelled, void.
-    first = [probs[0, 0, 0, 0, 0], probs[0, 0, 1, 0, 2]]
+    first = [probs[0, 0, 0, 0, 0].log(), probs[0, 0, 1, 0, 2].log()]
     if unlabelled:
-        first += [probs[0, 0, y, x, list(unlabelled)].sum() for y, x in ((0, 1), (0, 2), (1, 1))]
-    wanted = -torch.stack(first).log().mean() - probs[1, 0, :, :, 2].log().mean()
+        rest = [probs[0, 0, y, x, list(unlabelled)].sum() for y, x in ((0, 1), (0, 2), (1, 1))]
+        first.append(torch.stack(rest).log().mean())
+    wanted = -torch.stack(first).mean() - probs[1, 0, :, :, 2].log().mean()
     torch.testing.assert_close(classes(features, "three", targets(), unlabelled), wanted)
 
 

@@ -48,6 +48,15 @@ def test_instances_are_kept_by_score_number_and_class() -> None:
     assert kept(VisSettings(conf=0.0, classes=frozenset())) == []
 
 
+@pytest.mark.parametrize(("things", "kept"), [([0, 1], {0, 1}), ([1], {1}), ([], {0, 1})])
+def test_objects_are_of_countable_classes_where_the_vocabulary_has_others_too(
+    things: list[int], kept: set[int]
+) -> None:
+    task = Vis(nn.ModuleDict(), vocabulary(2, things), VisSettings(conf=0.0))
+    proposals = task.decode(make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE))
+    assert set(proposals.class_ids) == kept
+
+
 def test_masks_are_made_only_for_whom_they_are_asked() -> None:
     class Watched(Prediction):
         def mask_logits(self, rows: Tensor | None = None) -> Tensor:

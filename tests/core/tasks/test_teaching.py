@@ -134,6 +134,19 @@ def test_cells_of_the_grid_are_each_clips_own_chance(network: Network) -> None:
     assert not torch.equal(together[0], together[1])
 
 
+@pytest.mark.parametrize("source", ["task", "learned"])
+def test_each_task_says_what_a_pixel_without_a_label_may_be(network: Network, source: str) -> None:
+    """Where every thing has a label it is of no thing; K is what no class describes. Exemplars have no classes."""
+    if source == "learned":
+        model = load_preset("tiny").model.model_copy(update={"queries": QuerySettings(num_queries=7)})
+        network = Network(model, {VOCABULARY.name: len(VOCABULARY)})
+    taught = {task: teaching(task, network) for task in ("vis", "vss", "vps", "evs")}
+    assert sorted(taught["vis"].unlabelled) == [*STUFF, len(VOCABULARY)]
+    assert not taught["vss"].unlabelled
+    assert not taught["vps"].unlabelled
+    assert [task for task in taught if not taught[task].has_classes] == ["evs"]
+
+
 @pytest.mark.parametrize("task", ["vis", "vss", "vps", "evs"])
 def test_learnt_queries_are_free_whatever_the_task(task: TaskName) -> None:
     model = load_preset("tiny").model.model_copy(update={"queries": QuerySettings(num_queries=7)})

@@ -69,6 +69,17 @@ def test_classes_are_translated_and_heads_renamed(tmp_path: Path) -> None:
     assert (other.lesson.vocabulary.name, other.lesson.vocabulary.classes) == ("mine", COCO.classes)
 
 
+def test_a_set_may_teach_objects_on_the_head_of_all_its_classes(tmp_path: Path) -> None:
+    """Instances and whole pictures then share what they learn; stuff still is nobody's target."""
+    objects, everything = opened(
+        tmp_path, {"benchmark": "synth", "classes_as": "own"}, {"benchmark": "synth", "task": "vss"}
+    )
+    assert objects.lesson.vocabulary == everything.lesson.vocabulary
+    things = objects.lesson.vocabulary.thing_ids
+    assert objects.lesson.class_map == tuple(i if i in things else None for i in range(15))
+    assert vocabularies_of([objects, everything]).keys() == {"demo"}
+
+
 def test_heads_are_known_by_name(tmp_path: Path) -> None:
     write_coco(tmp_path)
     sources = opened(tmp_path, {"benchmark": "coco"}, {"benchmark": "coco", "task": "evs"}, {"benchmark": "synth"})
