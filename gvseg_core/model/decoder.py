@@ -130,6 +130,9 @@ class Decoder(nn.Module):
         masks = masks.unflatten(-1, (level.num_frames, *level.size))
         cells: Any = (frame[0] * level.size[0], frame[1] * level.size[1])
         describe: Any = shape_position_dense if torch.compiler.is_exporting() else shape_position
+        if masks.device.type in {"cuda", "meta"} and not torch.is_grad_enabled():  # a CUDA graph waits for nothing
+            describe = shape_position_dense
+            cells = tuple(torch.full((), side, dtype=torch.float64, device=masks.device) for side in cells)
         return describe(masks, cells, d_model=self.norm.normalized_shape[0])  # type: ignore[no-any-return]
 
     def code_of_shapes(self, descriptors: Tensor, is_thing: Tensor | None) -> Tensor:

@@ -32,14 +32,14 @@ def attend_by_bags(value: Tensor, sizes: Sequence[Size], places: Tensor, logits:
     b, q = places.shape[:2]
     _, _, heads, d = value.shape
     line = _line(sizes)
-    far, first = _steps(tuple(sizes), heads, logits.shape[-1], value.device)
+    near, far, first = _steps(tuple(sizes), heads, logits.shape[-1], value.device)
     out = None if torch.is_grad_enabled() else value.new_empty(b, q, heads * d)
     outs = []
     for image in range(b):
         table = _bordered(value[image], sizes).view(-1, d)
         for start in range(0, q, _CHUNK):
             part = slice(start, start + _CHUNK)
-            place_Q2S = places[image, part].flatten(2).clamp(min=far.new_tensor(-1.0), max=far)
+            place_Q2S = places[image, part].flatten(2).clamp(min=near, max=far)
             corner_Q2S = place_Q2S.floor()
             fx_QS, fy_QS = (place_Q2S - corner_Q2S).unbind(1)
             x_QS, y_QS = corner_Q2S.to(torch.int32).unbind(1)
@@ -139,16 +139,17 @@ def _bordered(value: Tensor, sizes: Sequence[Size]) -> Tensor:
 
 
 @kept(4)
-def _steps(sizes: tuple[Size, ...], heads: int, points: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For each of the S = M·L·P samples of a query: (2, S) float32, the farthest x and y that matter, and (S,) int32,
-    the row of the table that holds this head of the level's first cell."""
+def _steps(sizes: tuple[Size, ...], heads: int, points: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of the S = M·L·P samples of a query: the nearest x and y that matter, one number; (2, S) float32, the
+    farthest; and (S,) int32, the row of the table that holds this head of the level's first cell."""
     shape = (heads, len(sizes), points)
     far = torch.tensor([[w for _, w in sizes], [h for h, _ in sizes]], dtype=torch.float32, device=device)
     tops = list(accumulate((h + 1 for h, _ in sizes), initial=0))[:-1]
     cell = torch.tensor(tops, device=device).add(1) * _line(sizes) + 1
     head = torch.arange(heads, device=device)
     first = (cell[:, None] * heads).expand(shape) + head[:, None, None]
-    return far[:, None, :, None].expand(2, *shape).reshape(2, -1), first.flatten().to(torch.int32)
+    near = torch.full((), -1.0, device=device)
+    return near, far[:, None, :, None].expand(2, *shape).reshape(2, -1), first.flatten().to(torch.int32)
 
 
 def _softmax(logits: Tensor) -> Tensor:

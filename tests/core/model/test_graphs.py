@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gvseg_core.model import graphs
 from gvseg_core.model.graphs import Graphed
 from gvseg_core.model.network import Network
 from gvseg_core.ops.constants import kept
 from gvseg_core.recipes import load_preset
+from gvseg_core.types import Queries
+from tests.core.model.weights.foreign import TINY_SWIN
 
 WARM_UP = graphs._WARM_UP
 
@@ -134,6 +139,56 @@ def test_graphs_of_other_weights_are_forgotten():
     assert recorder.num_replayed == 2  # those of the check
     graphed.prepare_for_inference()
     assert not graphed._known
+
+
+class WatchCopies(TorchDispatchMode):
+    """Notes what makes the host wait for a device, or copies between the two; the device is called meta here."""
+
+    WAITS = ("nonzero", "_local_scalar_dense", "masked_select", "unique")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        places = {
+            x.device.type for x in [*graphs._tensors(args), *graphs._tensors(kwargs or {}), *graphs._tensors(out)]
+        }
+        if len(places) > 1 or any(word in str(function) for word in self.WAITS):
+            self.seen.append(str(function))
+        return out
+
+
+class WatchNumbers(TorchFunctionMode):
+    """Notes tensors that are made of numbers, which are copied to the device unseen by what is dispatched."""
+
+    MAKERS = ("tensor", "new_tensor", "as_tensor", "item", "tolist")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") in self.MAKERS:
+            self.seen.append(function.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("backbone", ["resnet", "swin"])
+def test_nothing_between_pixels_and_predictions_needs_the_host(backbone):
+    settings = load_preset("tiny").model
+    if backbone == "swin":
+        settings = settings.model_copy(update={"backbone": TINY_SWIN})
+    network = Network(settings, {"demo": 4}).to("meta").prepare_for_inference()
+    copies, numbers = WatchCopies(), WatchNumbers()
+    with torch.inference_mode():
+        for turn in range(2):  # what is made for a size once, the first time, may come from the host
+            with copies if turn else nullcontext(), numbers if turn else nullcontext():
+                features = network.encode(torch.empty(1, 2, 3, 64, 96, device="meta"))
+                queries = Queries(*(torch.empty(1, 5, settings.decoder.dim, device="meta") for _ in range(2)))
+                network.decode(features, queries, "demo", picture_size=(60, 90), descriptors=True, time_code=True)
+    assert copies.seen == numbers.seen == []
 
 
 @kept(1)
