@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gvseg_core.config import InputSettings
 from gvseg_core.data.training.collate import collate
 from gvseg_core.data.training.samples import Sample
+from gvseg_core.engine.training.grouping import Group, Key, grouped, padded_size, seed_of
 from gvseg_core.engine.training.processes import Processes
 from gvseg_core.losses.contrast import ClassQueues, View, contrast_loss, view_of
 from gvseg_core.losses.matching import Matching, MatchProblems, match
@@ -29,12 +30,9 @@ from gvseg_core.model.network import Network
 from gvseg_core.model.queries import class_means, class_sums
 from gvseg_core.recipes import TrainSettings
 from gvseg_core.tasks.teaching import Shown, Teaching, teaching_of
-from gvseg_core.types import Features, LabelledClip, Prediction, Size, TaskName, Vocabulary
+from gvseg_core.types import Features, LabelledClip, Prediction, Size, Vocabulary
 
 AMP = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-_Lesson = tuple[TaskName, str]
-"""A task and the class head it is taught on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +55,9 @@ class Amounts:
 class Remembered:
     """What a step leaves behind; parts add to it, `Learner.remember` puts it where it belongs."""
 
-    sums: dict[_Lesson, Tensor] = field(default_factory=dict)  # of features by class
+    sums: dict[Key, Tensor] = field(default_factory=dict)  # of features by class
     keys: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)  # by head: queries, their classes
     problems: MatchProblems = field(default_factory=MatchProblems)
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Clips that go through the network together."""
-
-    lesson: _Lesson
-    samples: list[Sample]
-    clips: list[LabelledClip]
-    keys: list[int]
-    distant: list[bool]
-    chance: list[torch.Generator]
 
 
 class Learner(nn.Module):
@@ -87,7 +73,7 @@ class Learner(nn.Module):
     def __init__(
         self,
         network: Network,
-        lessons: Mapping[_Lesson, Vocabulary],
+        lessons: Mapping[Key, Vocabulary],
         settings: TrainSettings,
         input_settings: InputSettings,
     ) -> None:
@@ -95,7 +81,7 @@ class Learner(nn.Module):
         self.network = network
         self.settings = settings
         self.input_settings = input_settings
-        self.teachings: dict[_Lesson, Teaching] = {
+        self.teachings: dict[Key, Teaching] = {
             (task, head): teaching_of(task, network.queries, vocabulary) for (task, head), vocabulary in lessons.items()
         }
         dim = network.settings.decoder.dim
@@ -143,7 +129,7 @@ class Learner(nn.Module):
             "contrast", "pixel", and each but these two for the final output alone ("final_class", …).
         """
         losses: dict[str, Tensor] = {}
-        for groups in self._groups(samples):
+        for groups in grouped(samples, self.teachings, self.settings.seed):
             for group, features in zip(groups, self._encode(groups), strict=True):
                 for name, value in self._learn(group, features, divisors, remembered).items():
                     losses[name] = losses[name] + value if name in losses else value
@@ -172,31 +158,11 @@ class Learner(nn.Module):
 
     # --- one group ----------------------------------------------------------------------------------------------------
 
-    def _groups(self, samples: Sequence[Sample]) -> list[list[_Group]]:
-        """Groups that are decoded together; those of one size, which are encoded together, in one list."""
-        groups: dict[tuple[object, ...], _Group] = {}
-        for sample in samples:
-            lesson = sample.task, sample.vocabulary
-            alone = sample.number if self.teachings[lesson].one_video else None
-            first = sample.clips[0]
-            shapes = {tuple(clip.pixels.shape) for clip in sample.clips}
-            assert len(shapes) == 1, "clips of one sample are seen alike"
-            group = groups.setdefault((lesson, tuple(first.pixels.shape), alone), _Group(lesson, [], [], [], [], []))
-            group.samples.append(sample)
-            group.keys.extend([len(group.clips)] * len(sample.clips))
-            group.clips.extend(sample.clips)
-            group.distant.extend(sample.distant)
-            group.chance.extend(self._chance(sample.number, c) for c in range(len(sample.clips)))
-        by_size: dict[tuple[int, ...], list[_Group]] = {}
-        for group in groups.values():
-            by_size.setdefault(tuple(group.clips[0].pixels.shape), []).append(group)
-        return list(by_size.values())
-
-    def _encode(self, groups: Sequence[_Group]) -> Iterator[Features]:
+    def _encode(self, groups: Sequence[Group]) -> Iterator[Features]:
         """The features of groups of one size, encoded at once."""
         device = next(self.network.parameters()).device
         batch = collate([clip for group in groups for clip in group.clips], self.input_settings, device)
-        torch.manual_seed(self._seed(groups[0].samples[0].number))
+        torch.manual_seed(seed_of(self.settings.seed, groups[0].samples[0].number))
         with self._precision(device):
             features = self.network.encode(batch.pixels)
         lengths = [len(group.clips) for group in groups]
@@ -204,23 +170,17 @@ class Learner(nn.Module):
         for *multi_scale, mask_features in zip(*levels, strict=True):
             yield Features(tuple(multi_scale), mask_features)
 
-    def _chance(self, number: int, clip: int) -> torch.Generator:
-        return torch.Generator().manual_seed(self._seed(number, clip))
-
-    def _seed(self, number: int, clip: int = 63) -> int:
-        return ((self.settings.seed * 1_000_003 + number) * 64 + clip) % 2**63
-
     def _targets(self, teaching: Teaching, clip: LabelledClip, key: LabelledClip) -> Targets:
         size = int(clip.pixels.shape[-2]), int(clip.pixels.shape[-1])
         return targets_of(
-            clip, _padded(size, self.input_settings), things=teaching.things, rows=teaching.rows(clip, key)
+            clip, padded_size(size, self.input_settings), things=teaching.things, rows=teaching.rows(clip, key)
         )
 
-    def _learn(self, group: _Group, features: Features, divisors: Amounts, remembered: Remembered) -> dict[str, Tensor]:
+    def _learn(self, group: Group, features: Features, divisors: Amounts, remembered: Remembered) -> dict[str, Tensor]:
         teaching = self.teachings[group.lesson]
         device = features.mask_features.device
         num_frames, _, height, width = group.clips[0].pixels.shape
-        padded = _padded((height, width), self.input_settings)
+        padded = padded_size((height, width), self.input_settings)
         targets = [
             self._targets(teaching, clip, group.clips[key]).to(device)
             for clip, key in zip(group.clips, group.keys, strict=True)
@@ -258,7 +218,7 @@ class Learner(nn.Module):
 
     def _contrast(
         self,
-        group: _Group,
+        group: Group,
         prediction: Prediction,
         is_thing: Tensor | None,
         targets: Sequence[Targets],
@@ -288,7 +248,7 @@ class Learner(nn.Module):
         return contrast_loss(list(samples.values()), self.settings.contrast, divisors.anchors, queues)
 
     def _pixels(
-        self, lesson: _Lesson, features: Features, targets: Sequence[Targets], divisors: Amounts
+        self, lesson: Key, features: Features, targets: Sequence[Targets], divisors: Amounts
     ) -> dict[str, Tensor]:
         teaching = self.teachings[lesson]
         if self.pixels is None or not teaching.has_classes:
@@ -304,7 +264,7 @@ class Learner(nn.Module):
         return queues
 
     def _note_classes(
-        self, lesson: _Lesson, features: Features, targets: Sequence[Targets], remembered: Remembered
+        self, lesson: Key, features: Features, targets: Sequence[Targets], remembered: Remembered
     ) -> None:
         teaching = self.teachings[lesson]
         if teaching.class_source is None:
@@ -317,11 +277,6 @@ class Learner(nn.Module):
     def _precision(self, device: torch.device) -> AbstractContextManager[object]:
         dtype = AMP[self.settings.amp]
         return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
-
-
-def _padded(size: Size, settings: InputSettings) -> Size:
-    d = settings.divisor
-    return -(-size[0] // d) * d, -(-size[1] // d) * d
 
 
 def _summed(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
