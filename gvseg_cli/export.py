@@ -10,7 +10,7 @@ import typer
 
 from gvseg_cli import export_options as given
 from gvseg_cli.console import Console
-from gvseg_cli.options import MODEL_FORMS, Debug, Offline, Quiet
+from gvseg_cli.options import Debug, Offline, Quiet
 from gvseg_core.errors import UsageError
 
 FORMATS = (
@@ -48,7 +48,7 @@ def export(
     console, _ = context.obj
     console.quiet, console.debug = quiet, debug
     if model is None:
-        raise UsageError(f"say what to export: --model takes {MODEL_FORMS}")
+        raise UsageError("say what to export: --model takes any weights that predict takes")
     if format is None:
         raise UsageError(f"say what to write: {FORMATS}")
     values: dict[str, Any] = {

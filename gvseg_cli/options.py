@@ -23,7 +23,7 @@ Inputs = Annotated[
 
 MODEL_FORMS = (
     "a gvseg .safetensors file, a Hugging Face Mask2Former folder, hf://org/name, a detectron2 or mmdet .pkl or .pth "
-    "file, or truth (the demo's own)"
+    "file, an exported .onnx or .pt2, or truth (the demo's own)"
 )
 
 WHAT = "What to find"

@@ -12,12 +12,15 @@ from torch import Tensor, nn
 
 from gvseg_core.config import InputSettings, TrackSettings, parse
 from gvseg_core.data.vocabularies import choose_vocabulary, complete_vocabulary
+from gvseg_core.engine.exported import ExportedSegmenter, projection_of, queries_of
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.errors import DeviceError, ModelError, UsageError
 from gvseg_core.model.compiled import Compiled
+from gvseg_core.model.exported.running import Graph, open_graph
 from gvseg_core.model.graphs import CudaRecorder, Graphed
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, read_checkpoint
+from gvseg_core.model.weights.containers import GRAPHS, Kind, kind_of
 from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.ops.allocator import give_back_freed_memory
 from gvseg_core.registry import choose
@@ -45,8 +48,8 @@ def load_segmenter(
     """A network ready to segment videos.
 
     Args:
-        model: a file, a Hugging Face folder, or `hf://org/name`, see `gvseg_core.model.weights.read_checkpoint`; or
-            `truth`, see `gvseg_core.engine.truth`.
+        model: a file, a Hugging Face folder, or `hf://org/name`, see `gvseg_core.model.weights.read_checkpoint`; an
+            exported graph, see `gvseg_core.model.exported`; or `truth`, see `gvseg_core.engine.truth`.
         task: what is asked of it.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "1" (the same) or "mps".
         dtype: "auto", "fp32", "bf16" or "fp16"; see `choose_dtype`.
@@ -68,6 +71,20 @@ def load_segmenter(
             {"size": size, "conf": conf, "classes": classes, "set": settings, "compile": compile}, "--model truth"
         )
         return TruthSegmenter(task)
+    if (kind := graph_kind(model)) is not None:
+        _refuse_without_effect({"compile": compile}, "an exported graph")
+        graph = open_graph(Path(model), kind, None if device == "auto" else choose_device(device))
+        return segmenter_of(
+            graph,
+            task,
+            name=model_name(model),
+            dtype=dtype,
+            size=size,
+            conf=conf,
+            classes=classes,
+            vocabulary=vocabulary,
+            settings=settings,
+        )
     place = choose_device(device)
     precision = choose_dtype(dtype, place)
     return make_segmenter(
@@ -159,6 +176,62 @@ def arithmetic(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
         "tf32": on_gpu and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32),
         **({"cudnn": torch.backends.cudnn.version()} if on_gpu else {}),
     }
+
+
+def graph_kind(model: str | Path) -> Kind | None:
+    """Which kind of exported graph a file is; None where it is none, or no file."""
+    path = Path(model)
+    kind = kind_of(path) if path.is_file() else None
+    return kind if kind in GRAPHS else None
+
+
+def segmenter_of(
+    graph: Graph,
+    task: TaskName,
+    *,
+    name: str,
+    dtype: str = "auto",
+    size: int | None = None,
+    conf: float | None = None,
+    classes: Sequence[str] = (),
+    vocabulary: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Segmenter:
+    """As `load_segmenter`, from an exported graph that has been opened.
+
+    Raises:
+        UsageError: an option that a graph cannot follow.
+        ModelError: the graph is for another task.
+    """
+    contract, overrides = graph.contract, settings or {}
+    contract.check_task(task)
+    if dtype not in {"auto", "fp32"}:
+        raise UsageError(f"--dtype {dtype}: an exported graph computes in fp32; leave it out")
+    if vocabulary not in {None, contract.vocabulary.name}:
+        raise UsageError(f"--vocabulary {vocabulary}: the graph speaks of {contract.vocabulary.name}; leave it out")
+    if contract.size is not None and (size is not None or overrides.get("input")):
+        height, width = contract.size
+        raise UsageError(
+            f"--size and --set input: the graph was exported for {width}x{height} pixels; export with --dynamic"
+        )
+    made = make_task(
+        task,
+        queries_of(graph),
+        contract.vocabulary,
+        projection_of(graph),
+        conf=conf,
+        classes=classes,
+        tracking=overrides.get("tracking", {}),
+    )
+    provenance = {
+        "model": name,
+        "model_format": "graph",
+        "model_sha256": contract.sha256,
+        "vocabulary": contract.vocabulary.name,
+        **arithmetic(graph.device, torch.float32),
+        "notes": list(contract.notes),
+    }
+    return ExportedSegmenter(graph, made, change_input(contract.input, overrides.get("input", {}), size), provenance)
 
 
 def model_name(model: str | Path) -> str:

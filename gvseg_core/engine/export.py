@@ -7,7 +7,7 @@ original. A difference beyond the bounds of `exporting.comparison` ends the run,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from gvseg_core.engine.truth import TRUTH
 from gvseg_core.errors import ExportError, UsageError
 from gvseg_core.files import PartFile, PartFolder, check_target, same_file
 from gvseg_core.model.weights import describe, read_checkpoint
+from gvseg_core.ops.resize import input_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,15 @@ class Export:
             raise UsageError(f"{target} is the model itself; choose another name with -o")
         check_target(target, settings.overwrite, folder=self._format.is_folder)
         checkpoint = name_classes(read_checkpoint(settings.model, offline=settings.offline), settings.vocabulary)
-        self._job = Job(
-            checkpoint,
-            choose_head(checkpoint, settings.vocabulary, settings.task),
-            picture_size(settings.size, checkpoint.input.short_side),
-            settings.dynamic,
-            settings.task,
-        )
+        size = picture_size(settings.size, checkpoint.input.short_side)
+        if settings.size is None:
+            size = input_size(size, checkpoint.input)
+        else:
+            sides = {"short_side": min(size), "max_side": max(*size, checkpoint.input.max_side)}
+            checkpoint = replace(checkpoint, input=checkpoint.input.model_copy(update=sides))
+        only = checkpoint.tasks[0] if len(checkpoint.tasks) == 1 else None
+        head = choose_head(checkpoint, settings.vocabulary, settings.task or only)
+        self._job = Job(checkpoint, head, size, settings.dynamic, settings.task)
         self._format.refuse(self._job)
         shown = describe(checkpoint.settings, {self._job.head.name: len(self._job.head)})
         return f"{settings.model} ({checkpoint.format}): {shown} -> {target}"

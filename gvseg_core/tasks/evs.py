@@ -38,6 +38,7 @@ from gvseg_core.types import (
 OBJECT = Vocabulary("object", (ClassInfo("object", (200, 80, 60)),))
 """What every object of `evs` is, whatever the network could call it."""
 
+_STRIDE = 8  # of the features that exemplars are pooled from, in input pixels
 _TIE = 1e-3  # weight of the mean probability under an exemplar, where two masks overlap it equally (or not at all)
 
 
@@ -79,20 +80,21 @@ class Evs(BaseTask[EvsSettings]):
 
     def init_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
         """Learnt ones, or one for each object that is known by now."""
-        _own(tracker).meet(_prompts(clip), clip.frames[0].index)
+        self.meet(clip, tracker)
         return super().init_queries(features, clip, tracker)
+
+    def meet(self, clip: Clip, tracker: Tracker) -> None:
+        """Take up the objects that are given on the clip."""
+        _own(tracker).meet(_prompts(clip), clip.frames[0].index)
 
     def own_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
         """Features under what was given, or seen with confidence since."""
         memory = _own(tracker)
         h, w = features.multi_scale[-1].shape[-2:]
         grid = Grid((h, w), clip.padded_size, clip.input_size, clip.source_size)
-        self._refresh(memory, grid)
-        for prompt in _prompts(clip):
-            weights = _weights(prompt, grid)[None].to(features.mask_features.device)
-            target = memory.targets[prompt.track_id]
-            target.pooled = exemplar_features(features, weights)[0].float()
-            target.place = _centre(prompt)
+        for track_id, weights in self._begin(memory, clip, grid).items():
+            seen = exemplar_features(features, weights[None].to(features.mask_features.device))
+            memory.targets[track_id].pooled = seen[0].float()
         # Stride 8 of the last frame is all that refreshing will look at.
         last = features.multi_scale[-1][:, -1:].clone()
         memory.looked_at = Features((last,), last)
@@ -100,6 +102,35 @@ class Evs(BaseTask[EvsSettings]):
         pooled = torch.stack([target.pooled for target in targets if target.pooled is not None]).to(last)
         places = _places(targets, grid).to(last.device)
         return self.queries[self.name](pooled[None], places[None], (h, w))  # type: ignore[no-any-return]
+
+    def state_before(self, clip: Clip, tracker: Tracker, width: int) -> dict[str, Tensor]:
+        """What an exported graph (`gvseg_core.model.exported`) starts from, once the clip's objects have been met;
+        `width`: channels of its features."""
+        memory = _own(tracker)
+        cells = (clip.padded_size[0] // _STRIDE, clip.padded_size[1] // _STRIDE)
+        grid = Grid(cells, clip.padded_size, clip.input_size, clip.source_size)
+        new = self._begin(memory, clip, grid)
+        targets = memory.targets
+        nothing = torch.zeros(width)
+        return {
+            "regions": torch.stack([new.get(track_id, torch.zeros(cells)) for track_id in targets]).float(),
+            "pooled": torch.stack([nothing if t.pooled is None else t.pooled.cpu() for t in targets.values()]),
+            "places": _places(list(targets.values()), grid),
+        }
+
+    def state_after(self, tracker: Tracker, pooled: Tensor, last: Tensor) -> None:
+        """Keep what it answered: (N, C) features under the exemplars, and (C, h, w) at stride 8 of the last frame."""
+        memory = _own(tracker)
+        for target, seen in zip(memory.targets.values(), pooled, strict=True):
+            target.pooled = seen.float()
+        memory.looked_at = Features((last[None, None],), last[None, None])
+
+    def _begin(self, memory: ExemplarTracker, clip: Clip, grid: Grid) -> dict[int, Tensor]:
+        """Where objects that are given on this clip are: track id → (h, w) share of each cell; the others refreshed."""
+        self._refresh(memory, grid)
+        for prompt in _prompts(clip):
+            memory.targets[prompt.track_id].place = _centre(prompt)
+        return {prompt.track_id: _weights(prompt, grid) for prompt in _prompts(clip)}
 
     def _refresh(self, memory: ExemplarTracker, grid: Grid) -> None:
         """Let what was seen with confidence at the end of the last clip count as an exemplar, too."""

@@ -19,6 +19,7 @@ from gvseg_core.engine.evaluation.exemplars import pointed_at
 from gvseg_core.engine.evaluation.settings import GUIDED, EvalSettings, ExemplarKind
 from gvseg_core.engine.evaluation.team import Team
 from gvseg_core.engine.evaluation.watching import Watcher
+from gvseg_core.engine.exported import ExportedSegmenter
 from gvseg_core.engine.pipeline import segment_video
 from gvseg_core.engine.report import Stages
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
@@ -73,7 +74,13 @@ def _see_as_tested(segmenter: Segmenter, benchmark: Benchmark) -> None:
     """Show the network pictures of the size that is usual for its backbone; the model's own where none is."""
     if isinstance(segmenter, TruthSegmenter):
         return
-    side = benchmark.short_side.get(segmenter.network.settings.backbone.kind)
+    if isinstance(segmenter, ExportedSegmenter):
+        settings = segmenter.graph.contract.settings
+        if segmenter.graph.contract.size is not None:
+            return
+    else:
+        settings = segmenter.network.settings
+    side = benchmark.short_side.get(settings.backbone.kind)
     if side is not None:
         sides = {"short_side": side, "max_side": benchmark.max_side}
         segmenter.input_settings = segmenter.input_settings.model_copy(update=sides)

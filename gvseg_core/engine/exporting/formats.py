@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, get_args
 
 import torch
+from torch.export import ExportedProgram
 
-from gvseg_core.engine.build import make_segmenter
+from gvseg_core.engine.build import build_network, make_segmenter, segmenter_of
 from gvseg_core.engine.exporting.comparison import Comparison, compare, demo_frames
+from gvseg_core.engine.exporting.graph_files import need_onnx, write_onnx, write_program
 from gvseg_core.engine.exporting.peer import compare_with_transformers, has_transformers
 from gvseg_core.engine.exporting.settings import Format
-from gvseg_core.errors import ExportError
+from gvseg_core.engine.exporting.tracing import trace
+from gvseg_core.errors import ExportError, UsageError
+from gvseg_core.model.exported.contract import Contract
+from gvseg_core.model.exported.running import open_graph
+from gvseg_core.model.exported.whole import Whole
 from gvseg_core.model.weights import Checkpoint, read_checkpoint, write_checkpoint
+from gvseg_core.model.weights.containers import Kind
 from gvseg_core.model.weights.hugging_face_folder import refuse_unlike, write_folder
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.types import Size, TaskName, Vocabulary
@@ -35,6 +43,27 @@ class Job:
     def original(self, task: TaskName) -> Segmenter:
         """The network as it was, ready for a task."""
         return make_segmenter(self.checkpoint, task, name="original", vocabulary=self.head.name)
+
+    @property
+    def graph_task(self) -> TaskName | None:
+        """Whose queries a graph has; None where they are learnt.
+
+        Raises:
+            UsageError: a task is named where all share their queries, or none where each has its own.
+            ModelError: the weights are not for the task.
+        """
+        if self.checkpoint.settings.queries.source == "learned":
+            if self.task is not None:
+                raise UsageError(
+                    "--task: the network's queries are learnt, and one graph serves all tasks; leave it out"
+                )
+            return None
+        task = self.task or (self.checkpoint.tasks[0] if len(self.checkpoint.tasks) == 1 else None)
+        if task is None:
+            known = ", ".join(self.tasks)
+            raise UsageError(f"each task of this network has queries of its own; say whose with --task ({known})")
+        self.checkpoint.check_task(task)
+        return task
 
     @property
     def tasks(self) -> tuple[TaskName, ...]:
@@ -128,4 +157,76 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.dtype == other.dtype and torch.equal(one, other)
 
 
-FORMATS: dict[Format, ExportFormat] = {"safetensors": Safetensors(), "hf": HuggingFace()}
+class GraphFormat(ABC):
+    """The network's computations, by standard operators."""
+
+    is_folder = False
+    kind: Kind
+
+    def refuse(self, job: Job) -> None:
+        _ = job.graph_task
+
+    def write(self, path: Path, job: Job) -> None:
+        checkpoint = job.checkpoint
+        padded = [-(-side // checkpoint.input.divisor) * checkpoint.input.divisor for side in job.size]
+        contract = Contract(
+            settings=checkpoint.settings,
+            input=checkpoint.input,
+            vocabulary=job.head,
+            sha256=checkpoint.sha256,
+            size=None if job.dynamic else (padded[0], padded[1]),
+            task=job.graph_task,
+            tasks=checkpoint.tasks,
+            notes=checkpoint.notes,
+            provenance=checkpoint.provenance,
+        )
+        self.write_graph(path, trace(Whole(build_network(checkpoint), contract)), contract)
+
+    @abstractmethod
+    def write_graph(self, path: Path, program: ExportedProgram, contract: Contract) -> None:
+        """Write what was traced."""
+
+    def prove(self, path: Path, job: Job) -> Proof:
+        graph = open_graph(path, self.kind, torch.device("cpu"))
+        sizes = [job.size, job.size[::-1]] if job.dynamic else [job.size]
+        for task in job.tasks if job.graph_task is None else [job.graph_task]:
+            ours = job.original(task)
+            for size in sizes:
+                yield compare(
+                    ours, segmenter_of(graph, task, name="exported"), demo_frames(size, ours.clip_length), size
+                )
+
+    def notes(self, job: Job) -> tuple[str, ...]:
+        if others := sorted(job.checkpoint.heads.keys() - {job.head.name}):
+            return (f"the class head {job.head.name} goes along; left out: {', '.join(others)}",)
+        return ()
+
+
+class Torch(GraphFormat):
+    """A program of `torch.export`."""
+
+    kind = "program"
+
+    def write_graph(self, path: Path, program: ExportedProgram, contract: Contract) -> None:
+        write_program(path, program, contract)
+
+
+class Onnx(GraphFormat):
+    """ONNX."""
+
+    kind = "onnx"
+
+    def refuse(self, job: Job) -> None:
+        super().refuse(job)
+        need_onnx()
+
+    def write_graph(self, path: Path, program: ExportedProgram, contract: Contract) -> None:
+        write_onnx(path, program, contract)
+
+
+FORMATS: dict[Format, ExportFormat] = {
+    "onnx": Onnx(),
+    "torch": Torch(),
+    "hf": HuggingFace(),
+    "safetensors": Safetensors(),
+}

@@ -13,10 +13,15 @@ import torch
 from torch import Tensor
 
 from gvseg_core.errors import ModelError
+from gvseg_core.model.weights.onnx_files import looks_like_onnx
 from gvseg_core.model.weights.pickles import read_numpy_pickle, read_torch_file
+from gvseg_core.model.weights.program_files import is_program
 from gvseg_core.model.weights.safetensor_files import read_safetensors
 
-Kind = Literal["safetensors", "torch", "pickle"]
+Kind = Literal["safetensors", "torch", "pickle", "onnx", "program"]
+GRAPHS: frozenset[Kind] = frozenset({"onnx", "program"})
+"""Kinds that hold a network's computations, and are run as they are (`gvseg_core.model.exported`)."""
+
 LEGACY_TORCH = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # the magic number of torch.save before 1.6
 
 
@@ -36,6 +41,10 @@ def read_container(path: Path) -> Container:
         ModelError: not such a file; the message says what it is instead.
     """
     kind = kind_of(path)
+    if kind in GRAPHS:
+        raise ModelError(
+            f"{path}: an exported graph, which predict and eval run; for anything else use the model it was made of"
+        )
     if kind == "safetensors":
         tensors, metadata = read_safetensors(path)
         return Container(path, tensors, metadata)
@@ -72,13 +81,15 @@ def kind_of(path: Path) -> Kind:
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         raise ModelError(f"{path}: a web page{_title(head)}, not weights; the download failed, do it again")
     if head.startswith(b"PK\x03\x04"):
-        return "torch"
+        return "program" if is_program(path) else "torch"
     if head[:1] == b"\x80" and LEGACY_TORCH in head[:16]:
         return "torch"
     if head[:1] == b"\x80" and head[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
         return "pickle"
     if head[8:9] == b"{" or (len(head) < 9 and path.suffix == ".safetensors"):
         return "safetensors"
+    if looks_like_onnx(head):
+        return "onnx"
     raise ModelError(f"{path}: {_likeness(head)}; wanted .safetensors, .pth, .pkl or a Hugging Face folder")
 
 

@@ -43,7 +43,7 @@ def read(container: Container) -> Checkpoint:
             raise ModelError(
                 f"{path}: file format {version}, this gvseg reads up to {VERSION}; install gvseg >= {said['needs']}"
             )
-        vocabularies = {name: _vocabulary_from(name, rows) for name, rows in said["vocabularies"].items()}
+        vocabularies = {name: vocabulary_from(name, rows) for name, rows in said["vocabularies"].items()}
         tasks = tuple(task for task in said["tasks"] if task in get_args(TaskName))
         answers = {task: head for task, head in said.get("answers", {}).items() if head in vocabularies}
         signed = str(said["sha256"])
@@ -95,7 +95,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
         "sha256": sha256,
         "model": checkpoint.settings.model_dump(mode="json"),
         "input": checkpoint.input.model_dump(mode="json"),
-        "vocabularies": {name: _rows_of(vocabulary) for name, vocabulary in checkpoint.vocabularies.items()},
+        "vocabularies": {name: rows_of(vocabulary) for name, vocabulary in checkpoint.vocabularies.items()},
         "tasks": list(checkpoint.tasks),
         "answers": dict(checkpoint.answers),
         "provenance": dict(checkpoint.provenance),
@@ -117,13 +117,15 @@ def _check_classes(checkpoint: Checkpoint, where: str) -> None:
             )
 
 
-def _rows_of(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+def rows_of(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """A vocabulary's classes as plain data."""
     return [
         {"name": c.name, "color": list(c.color), "thing": c.is_thing, "id": c.dataset_id} for c in vocabulary.classes
     ]
 
 
-def _vocabulary_from(name: str, rows: list[Mapping[str, Any]]) -> Vocabulary:
+def vocabulary_from(name: str, rows: list[Mapping[str, Any]]) -> Vocabulary:
+    """The way back from `rows_of`; fails in any way on rows that are not such."""
     classes = []
     for row in rows:
         r, g, b = (int(value) for value in row["color"])

@@ -65,7 +65,7 @@ def read_torch_file(path: Path) -> Any:
         )
     is_zip = zipfile.is_zipfile(path)
     if is_zip:
-        _check_zip(path)
+        check_zip(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
@@ -74,7 +74,7 @@ def read_torch_file(path: Path) -> Any:
         raise ModelError(f"{path}: damaged or cut off ({_one_line(error)}); download it again") from error
 
 
-def _check_zip(path: Path) -> None:
+def check_zip(path: Path) -> None:
     """`torch.save` stores its parts uncompressed; a compressed part could be a bomb."""
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
