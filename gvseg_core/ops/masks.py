@@ -13,6 +13,7 @@ The masks are theirs pixel by pixel; what differs is the work:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,41 @@ def _instances_by_kernel(logits: Tensor, grid: Grid) -> list[Rle | None]:
 
 
 def _instances(logits: Tensor, grid: Grid) -> list[Rle | None]:
+    masks: list[Rle | None] = [None] * len(logits)
+    for crop in crops(logits, grid):
+        if crop.mask.any():
+            masks[crop.row] = rle.encode(crop.mask, size=grid.source_size, origin=crop.origin)
+    return masks
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The part of one mask outside of which nothing is inside."""
+
+    row: int  # whose mask
+    origin: tuple[int, int]  # (y, x) of its first pixel in the source
+    mask: NDArray[np.bool_]  # (h, w)
+
+
+def crops(logits: Tensor, grid: Grid) -> list[Crop]:
+    """As `instance_masks`, on the CPU and without making runs; a crop may be empty, or missing where nothing is."""
     logits = logits.float().cpu()
     rows, columns = (logits.amax(2) > 0).numpy(), (logits.amax(1) > 0).numpy()
-    return [
-        _instance_mask(logits[n], _span(rows[n]), _span(columns[n]), grid) if rows[n].any() else None
-        for n in range(len(logits))
-    ]
+    found, doubtful = [], []
+    for n in np.flatnonzero(rows.any(1)).tolist():
+        made = _crop(logits[n], n, _span(rows[n]), _span(columns[n]), grid)
+        if made is not None:
+            found.append(made[0])
+            doubtful.append(made[1])
+    lengths = [len(places) for places in doubtful]
+    if any(lengths):  # once for all masks: it is quick for a pixel, and slow to begin with
+        width = np.repeat([crop.mask.shape[1] for crop in found], lengths)
+        y, x = np.divmod(np.concatenate(doubtful), width)
+        top, left = (np.repeat([crop.origin[axis] for crop in found], lengths) for axis in (0, 1))
+        inside = _as_defined(logits.numpy(), np.repeat([c.row for c in found], lengths), y + top, x + left, grid) > 0
+        for crop, places, decided in zip(found, doubtful, np.split(inside, np.cumsum(lengths)[:-1]), strict=True):
+            crop.mask.reshape(-1)[places] = decided
+    return found
 
 
 def _span(flags: NDArray[np.bool_]) -> tuple[int, int]:
@@ -67,8 +97,10 @@ def _span(flags: NDArray[np.bool_]) -> tuple[int, int]:
     return int(flags.argmax()), len(flags) - int(flags[::-1].argmax())
 
 
-def _instance_mask(logits: Tensor, rows: tuple[int, int], columns: tuple[int, int], grid: Grid) -> Rle | None:
-    """One mask (h, w) whose positive cells lie in `rows` and `columns`."""
+def _crop(
+    logits: Tensor, row: int, rows: tuple[int, int], columns: tuple[int, int], grid: Grid
+) -> tuple[Crop, Ints] | None:
+    """One mask (h, w) whose positive cells lie in `rows` and `columns`; and the pixels of it that rounding decided."""
     vertical, horizontal = _whole_way(grid, 0), _whole_way(grid, 1)
     (top, bottom), (left, right) = vertical.reach(*rows), horizontal.reach(*columns)
     if top == bottom or left == right:  # a source smaller than the cells may step over them
@@ -77,19 +109,16 @@ def _instance_mask(logits: Tensor, rows: tuple[int, int], columns: tuple[int, in
     cells = logits[i:j, k:m]
     values = vertical.rows(horizontal.columns(cells, left, right), top, bottom).numpy()
     mask = values > 0
-    doubtful = np.abs(values, out=values) <= float(cells.abs().max()) * _ROUNDING
-    if doubtful.any():
-        y, x = np.divmod(np.flatnonzero(doubtful), values.shape[1])
-        mask[y, x] = _as_defined(logits.numpy(), y + top, x + left, grid) > 0
-    return rle.encode(mask, size=grid.source_size, origin=(top, left)) if mask.any() else None
+    doubtful = np.flatnonzero(np.abs(values, out=values) <= float(cells.abs().max()) * _ROUNDING)
+    return Crop(row, (top, left), mask), doubtful
 
 
 def _whole_way(grid: Grid, axis: int) -> Band:
     return band(grid.cells[axis], grid.padded_size[axis], -grid.input_size[axis], grid.source_size[axis])
 
 
-def _as_defined(logits: Floats, y: Ints, x: Ints, grid: Grid) -> Floats:
-    """The two resizes at a few source pixels, rounded where `F.interpolate` rounds (it uses fused multiply-adds).
+def _as_defined(logits: Floats, row: Ints, y: Ints, x: Ints, grid: Grid) -> Floats:
+    """The two resizes at P pixels, each of its own row, rounded where `F.interpolate` rounds (fused multiply-adds).
 
     Equal to the last bit for maps of more than 128 rows and columns together; below, PyTorch has another kernel.
     """
@@ -108,6 +137,6 @@ def _as_defined(logits: Floats, y: Ints, x: Ints, grid: Grid) -> Floats:
         return sum_of_products(above, up, below, down)
 
     def at_input(y: Ints, x: Ints) -> Floats:
-        return resized(lambda i, j: logits[i, j], y, x, (grid.cells, grid.padded_size))
+        return resized(lambda i, j: logits[row, i, j], y, x, (grid.cells, grid.padded_size))
 
     return resized(at_input, y, x, (grid.input_size, grid.source_size))
