@@ -103,14 +103,14 @@ def test_a_foreign_graph_and_a_missing_library_are_told(
 
 def test_predict_takes_what_export_wrote_as_processes_of_their_own(model: Path, clip: Path, tmp_path: Path) -> None:
     words = ("--model", str(model), "--task", "vss")
-    process = start("export", *words, "--format", "onnx", "--size", "96x64", "-o", "m.onnx", cwd=tmp_path)
+    process = start("export", *words, "--format", "torch", "--size", "96x64", "-o", "m.pt2", cwd=tmp_path)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err.decode()
-    assert out == b"m.onnx\n"
-    for name, more in ((str(model), ("--size", "64")), ("m.onnx", ())):
+    assert out == b"m.pt2\n"
+    for name, more in ((str(model), ("--size", "64")), ("m.pt2", ())):
         words = ("--task", "vss", "--model", name, "--dtype", "fp32", "--save", "json", "-o", Path(name).suffix[1:])
         process = start("predict", "clip.mp4", *words, *more, cwd=tmp_path)
         _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err.decode()
-    ours, theirs = (json.loads((tmp_path / name / "clip.vss.json").read_text()) for name in ("safetensors", "onnx"))
+    ours, theirs = (json.loads((tmp_path / name / "clip.vss.json").read_text()) for name in ("safetensors", "pt2"))
     assert ours["annotations"] == theirs["annotations"]
