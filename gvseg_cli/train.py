@@ -94,7 +94,7 @@ def _run(
         return 0
     watcher = train_progress(way, console)
 
-    from gvseg_core.engine.build import choose_device  # torch arrives here, which takes a while
+    from gvseg_core.engine.devices import choose_device  # torch arrives here, which takes a while
     from gvseg_core.engine.train import Training
     from gvseg_core.engine.training.processes import PeerError, joined
 

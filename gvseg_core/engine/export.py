@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gvseg_core.engine.build import choose_head, name_classes
 from gvseg_core.engine.exporting.comparison import LOGITS, MASK_IOU, Comparison
 from gvseg_core.engine.exporting.formats import FORMATS, Job, Proof
 from gvseg_core.engine.exporting.settings import ExportSettings, picture_size
+from gvseg_core.engine.parts import choose_head, name_classes
 from gvseg_core.engine.truth import TRUTH
 from gvseg_core.errors import ExportError, UsageError
 from gvseg_core.files import PartFile, PartFolder, check_target, same_file

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,13 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gvseg_core.config import InputSettings
+from gvseg_core.engine.devices import arithmetic
+from gvseg_core.engine.parts import change_input, make_task
 from gvseg_core.errors import UsageError
 from gvseg_core.model.exported.running import Graph
+from gvseg_core.model.weights.containers import GRAPHS, Kind, kind_of
 from gvseg_core.ops.resize import input_size
 from gvseg_core.segmenter import NOT_FINITE, Predicted, Segmenter
 from gvseg_core.tasks import Evs
 from gvseg_core.tasks.common import LEARNED
-from gvseg_core.types import Clip, Prediction, Size, Task, Tracker
+from gvseg_core.types import Clip, Prediction, Size, Task, TaskName, Tracker
 from gvseg_core.video.windows import Window
 
 
@@ -130,3 +134,59 @@ def fitted(settings: InputSettings, source: Size, canvas: Size) -> InputSettings
 def _padded(clip: Clip, canvas: Size) -> Clip:
     height, width = clip.padded_size
     return replace(clip, pixels=F.pad(clip.pixels, (0, canvas[1] - width, 0, canvas[0] - height)))
+
+
+def segmenter_of(
+    graph: Graph,
+    task: TaskName,
+    *,
+    name: str,
+    dtype: str = "auto",
+    size: int | None = None,
+    conf: float | None = None,
+    classes: Sequence[str] = (),
+    vocabulary: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Segmenter:
+    """As `load_segmenter`, from an exported graph that has been opened.
+
+    Raises:
+        UsageError: an option that a graph cannot follow.
+        ModelError: the graph is for another task.
+    """
+    contract, overrides = graph.contract, settings or {}
+    contract.check_task(task)
+    if dtype not in {"auto", "fp32"}:
+        raise UsageError(f"--dtype {dtype}: an exported graph computes in fp32; leave it out")
+    if vocabulary not in {None, contract.vocabulary.name}:
+        raise UsageError(f"--vocabulary {vocabulary}: the graph speaks of {contract.vocabulary.name}; leave it out")
+    if contract.size is not None and (size is not None or overrides.get("input")):
+        height, width = contract.size
+        raise UsageError(
+            f"--size and --set input: the graph was exported for {width}x{height} pixels; export with --dynamic"
+        )
+    made = make_task(
+        task,
+        queries_of(graph),
+        contract.vocabulary,
+        projection_of(graph),
+        conf=conf,
+        classes=classes,
+        tracking=overrides.get("tracking", {}),
+    )
+    provenance = {
+        "model": name,
+        "model_format": "graph",
+        "model_sha256": contract.sha256,
+        "vocabulary": contract.vocabulary.name,
+        **arithmetic(graph.device, torch.float32),
+        "notes": list(contract.notes),
+    }
+    return ExportedSegmenter(graph, made, change_input(contract.input, overrides.get("input", {}), size), provenance)
+
+
+def graph_kind(model: str | Path) -> Kind | None:
+    """Which kind of exported graph a file is; None where it is none, or no file."""
+    path = Path(model)
+    kind = kind_of(path) if path.is_file() else None
+    return kind if kind in GRAPHS else None

@@ -24,7 +24,7 @@ import torch
 from gvseg_core.data.training.loader import Samples, samples
 from gvseg_core.data.training.samples import Sample
 from gvseg_core.data.training.sources import open_sources, vocabularies_of
-from gvseg_core.engine.build import choose_device
+from gvseg_core.engine.devices import choose_device
 from gvseg_core.engine.report import peak_memory
 from gvseg_core.engine.training.activations import checkpoint_activations
 from gvseg_core.engine.training.ema import Average

@@ -11,7 +11,8 @@ from typing import Protocol, get_args
 import torch
 from torch.export import ExportedProgram
 
-from gvseg_core.engine.build import build_network, make_segmenter, segmenter_of
+from gvseg_core.engine.build import build_network, make_segmenter
+from gvseg_core.engine.exported import segmenter_of
 from gvseg_core.engine.exporting.comparison import Comparison, compare, demo_frames
 from gvseg_core.engine.exporting.graph_files import need_onnx, write_onnx, write_program
 from gvseg_core.engine.exporting.peer import compare_with_transformers, has_transformers

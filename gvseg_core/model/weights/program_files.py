@@ -34,8 +34,9 @@ _ENTRIES = re.compile(
 _SAMPLES = "data/sample_inputs/model.pt"  # a pickle, where it is not empty
 _SIZES = re.compile(  # SymPy's own way of writing an expression down
     r"[\s(),-]|\d+|(?:Add|Mul|Integer|Rational|FloorDiv|CleanDiv|CeilDiv|Mod|PythonMod|Max|Min|IntTrueDiv|FloatTrueDiv|"
-    r"ToFloat|TruncToInt|FloorToInt|CeilToInt)(?=\()|Symbol\('[a-z]+\d+'|(?:positive|nonnegative|integer)=True|"
-    r"Float\('[\d.e-]+'|precision=\d+"
+    r"ToFloat|TruncToInt|FloorToInt|CeilToInt|(?:Strict)?(?:Greater|Less)Than|Equality|Unequality|And|Or|Not)(?=\()|"
+    r"Pow(?=\(Symbol\('[a-z]+\d+'(?:, \w+=True)*\), Integer\([2-4]\)\))|Symbol\('[a-z]+\d+'|"
+    r"(?:positive|nonnegative|integer)=True|Float\('[\d.e-]+'|precision=\d+"
 )
 _TREES = re.compile(r'"type": "(?!builtins\.(?:tuple|list|dict)")|__enum__')
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from gvseg_core.config import InputSettings, ModelSettings
 from gvseg_core.data.demo import DemoSource
 from gvseg_core.data.demo_world import DEMO_VOCABULARY
-from gvseg_core.engine.build import build_network, make_segmenter, segmenter_of
-from gvseg_core.engine.exported import fitted
+from gvseg_core.engine.build import build_network, make_segmenter
+from gvseg_core.engine.exported import fitted, segmenter_of
 from gvseg_core.engine.exporting.comparison import compare
 from gvseg_core.errors import ModelError, UsageError
 from gvseg_core.model.exported.contract import Contract

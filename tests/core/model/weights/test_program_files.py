@@ -60,6 +60,19 @@ def test_what_we_write_may_be_read(tmp_path: Path) -> None:
     assert read_metadata(write(tmp_path / "m.pt2", without)) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mul(Integer(4), Pow(Symbol('s39', positive=True, integer=True), Integer(2)))",
+        "FloorDiv(Add(Symbol('s39', positive=True, integer=True), Integer(6)), Integer(7))",
+        "StrictGreaterThan(Symbol('u0', integer=True), Integer(1))",
+        "IntTrueDiv(Float('2.0', precision=53), ToFloat(Symbol('s9', positive=True)))",
+    ],
+)
+def test_arithmetic_on_sizes_may_be_read(tmp_path: Path, text: str) -> None:
+    assert read_metadata(write(tmp_path / "m.pt2", size(text)))
+
+
 def with_entry(name: str, value: str = "x") -> dict[str, Any]:
     return ENTRIES | {name: value}
 
