@@ -220,11 +220,11 @@ def switches(video: Video, gap: int, weight: float, radial: Radial) -> int:
 # --- table --------------------------------------------------------------------------------------------------------
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8, help="demo videos")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     sets = {"demo": [demo_video(seed) for seed in range(options.seeds)]}
     for name, video in real_videos():
         sets |= {name: [video], f"{name} ~": [disturbed(video, noise=0.5, seed=0)]}

@@ -1,4 +1,4 @@
-"""What `gvseg eval` takes to score files, beside the official programs and the bare decoding of the files.
+"""B15: what `gvseg eval` takes to score files, beside the official programs and the bare decoding of the files.
 
     python -m tests.bench.eval [--sets ytvis,vspw,…] [--peers PYTHON] [--repeats 3] [--json FILE]
 
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.eval_peers import NOT_INSTALLED
-from tests.bench.machine import describe
+from tests.bench.machine import describe, tell
 
 
 @dataclass(frozen=True)
@@ -245,20 +245,26 @@ def show(found: dict[str, Any], peer: str | None) -> None:
         print(f"  {peer}: not installed where --peers points; not run")
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", default=",".join(CASES))
     parser.add_argument("--peers", default=sys.executable, metavar="PYTHON", help="that has vos-benchmark or trackeval")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="no figures: the gate of one set")
+    options = parser.parse_args(argv)
     if options.floor:
         decode(options.floor)
         return
     names = options.sets.split(",")
     if unknown := set(names) - set(CASES):
         parser.error(f"no sets {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    if options.smoke:
+        with tempfile.TemporaryDirectory() as root:
+            check_truth(names[0], Path(root) / "small")
+        tell({"what": f"{names[0]}: the truth scored against itself is perfect"}, options.json)
+        return
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"{describe()}{load}\nCPU seconds of whole processes, medians of {options.repeats}")
     figures = {}

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -30,7 +29,7 @@ from gvseg_core.losses.segmentation import amounts, normaliser_of, segmentation_
 from gvseg_core.losses.targets import FREE, Targets
 from gvseg_core.recipes import LossSettings
 from gvseg_core.types import Prediction
-from tests.bench.machine import describe
+from tests.bench.machine import arguments, tell
 
 T, H, W, C, K, OUTPUTS = 3, 360, 640, 256, 40, 10
 SIDES = "gvseg", "hugging_face"
@@ -119,31 +118,31 @@ def run_side(side: str, options: argparse.Namespace) -> None:
     print(json.dumps({"seconds": times, "mib": peak, "loss": loss}))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(argv: list[str] | None = None) -> None:
+    parser = arguments(__doc__, threads=1)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--targets", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.side:
         run_side(options.side, options)
         return
-    found: dict[str, object] = {"machine": describe(), "threads": options.threads}
+    if options.smoke:
+        options.queries, options.targets, options.repeats = 4, 2, 1
+    told = ("queries", "targets", "repeats", "threads")
+    words = [word for name in told for word in (f"--{name}", str(getattr(options, name)))]
     results = {}
     for side in SIDES:
-        command = [sys.executable, "-m", "tests.bench.losses", "--side", side, *sys.argv[1:]]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        results[side] = json.loads(told.splitlines()[-1])
+        command = [sys.executable, "-m", "tests.bench.losses", "--side", side, *words]
+        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        results[side] = json.loads(shown.splitlines()[-1])
         results[side]["seconds"] = statistics.median(results[side]["seconds"])
     mine, peer = (results[side] for side in SIDES)
-    found |= results
-    found["ratio"] = {"seconds": peer["seconds"] / mine["seconds"], "mib": mine["mib"] / peer["mib"]}
-    print(json.dumps(found, indent=2))
-    if options.json:
-        options.json.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    ratio = {"core": peer["seconds"] / mine["seconds"], "mib": mine["mib"] / peer["mib"]}
+    what = f"matching and losses of a clip, {options.queries} queries, {options.targets} targets"
+    tell(
+        {"what": what, "repeats": options.repeats, "threads": options.threads, **results, "ratio": ratio}, options.json
+    )
 
 
 if __name__ == "__main__":

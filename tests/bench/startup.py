@@ -1,6 +1,6 @@
-"""How long `gvseg --help` takes beside an empty Typer app, as whole processes, in the same run.
+"""B12: how long `gvseg --help` takes beside an empty Typer app, as whole processes, in the same run.
 
-    python -m tests.bench.startup [--runs 15] [--json FILE]
+    python -m tests.bench.startup [--repeats 15] [--json FILE]
 
 Timed: process start to exit, output thrown away. Bound: median ratio ≤ 1.25. Gate before any time is printed: the help
 names `predict`, and neither torch, numpy, av nor cv2 was imported on the way.
@@ -8,8 +8,6 @@ names `predict`, and neither torch, numpy, av nor cv2 was imported on the way.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.machine import describe
+from tests.bench.machine import arguments, hold, tell
 
 EMPTY_APP = """
 import typer
@@ -29,6 +27,7 @@ def predict(source: str) -> None:
 
 app()
 """
+BOUND = 1.25
 HEAVY = ("torch", "numpy", "av", "cv2", "pydantic", "scipy")
 
 
@@ -50,11 +49,10 @@ def check(gvseg: list[str]) -> None:
         raise SystemExit(f"gvseg --help imports {sorted(imported & set(HEAVY))}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def main(argv: list[str] | None = None) -> None:
+    parser = arguments(__doc__, repeats=15, threads=1)
+    options = parser.parse_args(argv)
+    repeats = 1 if options.smoke else options.repeats
 
     gvseg = [sys.executable, "-m", "gvseg_cli"]
     check(gvseg)
@@ -63,24 +61,27 @@ def main() -> None:
         empty.write_text(EMPTY_APP)
         commands = {"gvseg": [*gvseg, "--help"], "empty": [sys.executable, str(empty), "--help"]}
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for run in range(options.runs + 1):  # the first pair warms the file cache and is not counted
+        for run in range(repeats + 1):  # the first pair warms the file cache and is not counted
             for name, command in commands.items():
                 taken = seconds(command)
                 if run:
                     times[name].append(taken)
     pairs = [a / b for a, b in zip(times["gvseg"], times["empty"], strict=True)]
-    figures = {
-        "machine": describe(),
-        "timed": "process start to exit of --help",
-        "gvseg_s": statistics.median(times["gvseg"]),
-        "empty_s": statistics.median(times["empty"]),
-        "ratio": statistics.median(pairs),
-        "ratio_range": [min(pairs), max(pairs)],
-    }
-    print(f"{figures['machine']}\ngvseg --help {figures['gvseg_s']:.3f} s, empty Typer app {figures['empty_s']:.3f} s")
-    print(f"ratio {figures['ratio']:.2f} (pairs {min(pairs):.2f} to {max(pairs):.2f}, {options.runs} runs; bound 1.25)")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+    ratio = statistics.median(pairs)
+    tell(
+        {
+            "what": "process start to exit of --help, beside an empty Typer app",
+            "repeats": repeats,
+            "seconds": {name: statistics.median(taken) for name, taken in times.items()},
+            "ratio": ratio,
+            "ratio_range": [min(pairs), max(pairs)],
+            "bound": BOUND,
+            "noisy": max(times["empty"]) > 1.3 * min(times["empty"]),
+        },
+        options.json,
+    )
+    if not options.smoke:
+        hold({f"at most {BOUND} × an empty app": ratio <= BOUND})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One training step beside the same step of Hugging Face's Mask2Former, with the same weights, in the same run.
+"""B13: one training step beside the same step of Hugging Face's Mask2Former, with the same weights, in the same run.
 
     python -m tests.bench.train [--size 240] [--batch 1] [--targets 5] [--repeats 3] [--threads 1] [--json FILE]
 
@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -39,8 +37,8 @@ from gvseg_core.losses.targets import FREE, Targets
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import read_checkpoint
 from gvseg_core.recipes import LossSettings, SourceSettings, TrainSettings
-from tests.bench.infer import hugging_face
-from tests.bench.machine import describe
+from tests.bench.infer import BACKBONES, hugging_face
+from tests.bench.machine import arguments, hold, is_noisy, medians, ratios, tell
 
 SIDES = "hugging_face", "gvseg"
 BOUND = 1.5
@@ -154,15 +152,17 @@ def peak_mib() -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def take_turns(folder: Path, repeats: int) -> dict[str, list[dict[str, float]]]:
+def take_turns(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     """What each side says of each of its steps, the first one included."""
-    command = [sys.executable, "-m", "tests.bench.train", *sys.argv[1:], "--weights", str(folder), "--side"]
+    told = ("backbone", "size", "batch", "targets", "threads")
+    words = [word for name in told for word in (f"--{name}", str(getattr(options, name)))]
+    command = [sys.executable, "-m", "tests.bench.train", *words, "--weights", str(folder), "--side"]
     steps: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     running = {
         side: subprocess.Popen([*command, side], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for side in SIDES
     }
-    for turn in range(repeats + 2):
+    for turn in range(options.repeats + 2):
         for side, process in running.items():
             assert process.stdin
             assert process.stdout
@@ -191,49 +191,45 @@ def check(steps: dict[str, list[dict[str, float]]]) -> list[float]:
     return apart
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", choices=["resnet50", "swin_tiny"], default="resnet50")
+def main(argv: list[str] | None = None) -> None:
+    parser = arguments(__doc__, repeats=3, threads=1)
+    parser.add_argument("--backbone", choices=BACKBONES, default="resnet50")
     parser.add_argument("--size", type=int, default=240, help="height; the width is 16/9 of it")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--targets", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    if options.smoke:
+        options.backbone, options.size, options.targets, options.repeats = "small", 64, 2, 1
     if options.side:
         run_side(options.side, options.weights, options)
         return
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         hugging_face(options.backbone).save_pretrained(folder)
-        steps = take_turns(Path(folder), options.repeats)
+        steps = take_turns(Path(folder), options)
     apart = check(steps)
-    median = {
-        side: {kind: statistics.median(one[kind] for one in told[1:]) for kind in ("wall", "core")}
-        | {"mib": max(one["mib"] for one in told)}
-        for side, told in steps.items()
+    counted = {
+        side: {kind: [one[kind] for one in told[1:]] for kind in ("wall", "core")} for side, told in steps.items()
     }
-    peer, mine = (median[side] for side in SIDES)
-    walls = [one["wall"] for one in steps["gvseg"][1:]]
-    found = {
-        "machine": f"{describe()}; load before {load:.1f}",
+    median = medians(counted)
+    mib = {side: max(one["mib"] for one in told) for side, told in steps.items()}
+    ratio = ratios(median, "hugging_face", "gvseg")
+    figures = {
+        "what": f"{options.backbone}, {options.size}p, batch {options.batch}, {options.targets} targets",
+        "repeats": options.repeats,
         "threads": options.threads,
-        "what": f"{options.backbone}, {options.size}p, batch {options.batch}, {options.targets} targets, "
-        f"{options.repeats} repeats",
         "losses": {side: [one["loss"] for one in told[:2]] for side, told in steps.items()},
         "losses_differ": apart,
-        "median": median,
-        "ratio": {kind: peer[kind] / mine[kind] for kind in ("wall", "core")} | {"mib": mine["mib"] / peer["mib"]},
-        "noisy": max(walls) > 1.3 * min(walls),
+        "seconds": median,
+        "mib": mib,
+        "ratio": {**ratio, "mib": mib["gvseg"] / mib["hugging_face"]},
+        "bound": BOUND,
+        "noisy": is_noisy(counted, options.threads),
     }
-    print(json.dumps(found, indent=2))
-    if options.json:
-        options.json.write_text(json.dumps(found) + "\n", encoding="utf-8")
-    if peer["core"] < BOUND * mine["core"]:
-        raise SystemExit(f"below the bound of {BOUND} ×")
+    tell(figures, options.json)
+    if not options.smoke:
+        hold({f"at least {BOUND} ×": ratio["core"] >= BOUND})
 
 
 if __name__ == "__main__":
