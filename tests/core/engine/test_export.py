@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from gvseg_core import open_video
 from gvseg_core.config import ModelSettings
 from gvseg_core.data.demo import DemoSource
 from gvseg_core.engine.build import load_segmenter
@@ -25,7 +26,6 @@ from gvseg_core.errors import ExportError, GvsegError, ModelError, UsageError
 from gvseg_core.model.weights import read_checkpoint, write_checkpoint
 from gvseg_core.recipes import load_preset
 from gvseg_core.types import Exemplar, Frame, Prompt, TaskName
-from gvseg_core.video.inputs import open_video
 from tests.models import make_checkpoint
 
 TASKS = get_args(TaskName)
