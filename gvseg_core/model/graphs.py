@@ -37,16 +37,19 @@ class Recorder(Protocol):
 
 
 class CudaRecorder:
-    """Records on the current CUDA device. All graphs share one pool of memory, since none runs beside another."""
+    """Records on a CUDA device. All graphs share one pool of memory, since none runs beside another."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, function: Callable[[], R]) -> tuple[Callable[[], None], R]:
         """As `Recorder.record`; other threads may go on using the device."""
         graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.device(self._device),
+            torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),
+        ):
             results = function()
         return graph.replay, results
 

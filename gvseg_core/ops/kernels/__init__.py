@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -27,6 +28,11 @@ _broken: set[str] = set()  # kernels that could not be built or launched here
 def usable(tensor: Tensor) -> bool:
     """Whether kernels can work on tensors that are where this one is."""
     return HAS_TRITON and tensor.device.type == "cuda"
+
+
+def beside(tensor: Tensor) -> AbstractContextManager[object]:
+    """Kernels are launched on the current device: in the body that is the one where the tensor is."""
+    return torch.cuda.device(tensor.device) if tensor.device.type == "cuda" else nullcontext()
 
 
 def or_portable(name: str, kernel: Callable[[], R], portable: Callable[[], R]) -> R:

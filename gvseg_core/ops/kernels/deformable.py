@@ -16,6 +16,7 @@ import triton.language as tl
 from torch import Tensor
 
 from gvseg_core.ops.constants import kept
+from gvseg_core.ops.kernels import beside
 from gvseg_core.ops.kernels.tuning import tuned
 
 
@@ -185,7 +186,8 @@ def attend(value: Tensor, places: Tensor, logits: Tensor, sides: Sequence[int]) 
     out = value.new_empty(b, q, heads * d)
     shape = _shape(value, logits)
     levels = _levels(tuple(sides), value.device)
-    _attend[_grid(b, q, heads, d)](value, levels, places, logits, out, value.shape[1], q, **shape)
+    with beside(value):
+        _attend[_grid(b, q, heads, d)](value, levels, places, logits, out, value.shape[1], q, **shape)
     return out
 
 
@@ -197,20 +199,10 @@ def learn(
     (b, _, heads, d), q = value.shape, places.shape[1]
     to_value = torch.zeros(value.shape if learns_value else 0, dtype=torch.float32, device=value.device)
     to_places, to_logits = torch.empty_like(places), torch.empty_like(logits)
-    _learn[_grid(b, q, heads, d)](
-        gradient.contiguous(),
-        value,
-        _levels(tuple(sides), value.device),
-        places,
-        logits,
-        to_value,
-        to_places,
-        to_logits,
-        value.shape[1],
-        q,
-        LEARNS_VALUE=learns_value,
-        **_shape(value, logits),
-    )
+    levels = _levels(tuple(sides), value.device)
+    tensors = (gradient.contiguous(), value, levels, places, logits, to_value, to_places, to_logits)
+    with beside(value):
+        _learn[_grid(b, q, heads, d)](*tensors, value.shape[1], q, LEARNS_VALUE=learns_value, **_shape(value, logits))
     return to_value.to(value.dtype), to_places, to_logits
 
 

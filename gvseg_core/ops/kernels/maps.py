@@ -7,6 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from gvseg_core.ops.kernels import beside
 from gvseg_core.ops.kernels.resizing import at_source, axes, tiles
 from gvseg_core.ops.regions import Grid
 
@@ -80,20 +81,10 @@ def compete(logits: Tensor, scores: Tensor, grid: Grid) -> tuple[Tensor, Tensor,
     won, own = torch.zeros(2, len(logits), dtype=torch.int32, device=logits.device)
     down, across = axes(grid, logits.device)
     if len(logits):
-        _compete[tiles(grid.source_size, _TILE)](
-            logits,
-            scores,
-            labels,
-            won,
-            own,
-            len(logits),
-            *grid.cells,
-            *grid.source_size,
-            *down,
-            *across,
-            ROWS=_TILE[0],
-            COLUMNS=_TILE[1],
-        )
+        tensors = (logits, scores, labels, won, own)
+        sides = (len(logits), *grid.cells, *grid.source_size)
+        with beside(logits):
+            _compete[tiles(grid.source_size, _TILE)](*tensors, *sides, *down, *across, ROWS=_TILE[0], COLUMNS=_TILE[1])
     return labels, won, own
 
 
@@ -156,17 +147,8 @@ def semantic_map(logits: Tensor, weights: Tensor, grid: Grid) -> Tensor:
     padded = max(triton.next_power_of_2(weights.shape[1]), 16)
     columns = min(max(_SUMS // padded, 16), 64)
     down, across = axes(grid, logits.device)
-    _semantic[(height, triton.cdiv(width, columns))](
-        logits,
-        weights,
-        classes,
-        *weights.shape,
-        *grid.cells,
-        width,
-        *down,
-        *across,
-        CLASSES=padded,
-        QUERIES=_QUERIES,
-        COLUMNS=columns,
-    )
+    sides = (*weights.shape, *grid.cells, width)
+    sizes = {"CLASSES": padded, "QUERIES": _QUERIES, "COLUMNS": columns}
+    with beside(logits):
+        _semantic[(height, triton.cdiv(width, columns))](logits, weights, classes, *sides, *down, *across, **sizes)
     return classes

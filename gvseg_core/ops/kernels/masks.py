@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from gvseg_core.ops.kernels import beside
 from gvseg_core.ops.kernels.resizing import TILE, at_source, axes, tiles
 from gvseg_core.ops.regions import Grid
 
@@ -68,7 +69,8 @@ def pack(logits: Tensor, grid: Grid) -> Tensor:
     bits = torch.empty(len(logits), width, stride, dtype=torch.uint8, device=logits.device)
     down, across = axes(grid, logits.device)
     if len(logits):
-        _pack[(*tiles((stride * 8, width)), len(logits))](
-            logits, bits, *grid.cells, height, width, stride, *down, *across, ROWS=TILE[0], COLUMNS=TILE[1]
-        )
+        with beside(logits):
+            _pack[(*tiles((stride * 8, width)), len(logits))](
+                logits, bits, *grid.cells, height, width, stride, *down, *across, ROWS=TILE[0], COLUMNS=TILE[1]
+            )
     return bits
