@@ -24,5 +24,5 @@ def assign(similarity: Tensor, threshold: float = -1.0) -> list[tuple[int, int]]
     cost = 1 - similarity.detach().float().cpu().clamp(min=threshold)
     cost = torch.where(known, cost, 1 - threshold)
     rows, columns = linear_sum_assignment(cost.numpy())
-    worth = known & ((cost < 1 - threshold) | (threshold <= -1))
-    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if worth[i, j]]
+    worth = (known & ((cost < 1 - threshold) | (threshold <= -1))).numpy()[rows, columns]
+    return list(zip(rows[worth].tolist(), columns[worth].tolist(), strict=True))

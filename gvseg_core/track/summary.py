@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gvseg_core.types import Track
 
@@ -32,12 +31,12 @@ class Summary:
         self.last_frame = frame_index
         self.num_frames += 1
 
-    def judged(self, num_frames: int, score: float, logits: Tensor | None = None) -> None:
+    def judged(self, num_frames: int, score: float, logits: NDArray[np.float64] | None = None) -> None:
         """One more clip of `num_frames` frames had this score, and these (K + 1,) logits."""
         self.weight += num_frames
         self.score += num_frames * score
         if logits is not None:
-            total = logits.double().numpy() * num_frames
+            total = logits * num_frames
             self.logits = total if self.logits is None else self.logits + total
 
     def class_probs(self) -> NDArray[np.float64]:

@@ -99,36 +99,42 @@ class SpaTracker:
         embeddings, first, last = proposals.embeddings[rows], None, None
         if self._cues.use_descriptors and proposals.descriptors is not None:
             first, last = first_shown(proposals.descriptors[rows]), last_shown(proposals.descriptors[rows])
-        matches = {}
+        matches: dict[int, _Memory] = {}
+        moved: dict[int, Tensor] = {}
         if self._living:
             known = torch.stack([memory.embedding for memory in self._living])
             shapes = [m.descriptor for m in self._living if m.descriptor is not None]
             alike = self._cues.similarity(known, torch.stack(shapes) if shapes else None, embeddings, first)
             away = torch.tensor([memory.last_seen < self._clock for memory in self._living])
             alike[away[:, None] & (alike < self._settings.return_threshold)] = torch.nan  # no pair at all
-            matches = {place: self._living[m] for m, place in assign(alike, self._settings.match_threshold)}
+            pairs = assign(alike, self._settings.match_threshold)
+            matches = {place: self._living[m] for m, place in pairs}
+            now, before = embeddings[[place for _, place in pairs]], known[[m for m, _ in pairs]]
+            moved = dict(zip(matches, torch.lerp(now, before, self._settings.momentum), strict=True))
 
         born = [i for i, (_, score) in enumerate(things) if i not in matches and score >= self._settings.birth_score]
         ids = {i: self._next_id() for i in sorted(born, key=lambda i: -things[i][1])}  # whatever the queries' order
-        probs = proposals.class_logits.softmax(-1)
+        # One by one, what follows would take longer than the matching: tensors are left behind first.
+        probs, logits = proposals.class_logits.softmax(-1).numpy(), proposals.class_logits.double().numpy()
+        is_shown = [] if last is None else last.any(1).tolist()
         classes = sorted(set(range(probs.shape[1] - 1) if self._classes is None else self._classes) - self._stuff)
         named = {}
         for i, (row, _) in enumerate(things):
-            shape = None if last is None else last[i].clone()
             memory = matches.get(i)
             if memory is not None:
-                memory.embedding = torch.lerp(embeddings[i], memory.embedding, self._settings.momentum)
-                if shape is not None and (shape.any() or memory.descriptor is None):
-                    memory.descriptor = shape
+                memory.embedding = moved[i]
+                if last is not None and (is_shown[i] or memory.descriptor is None):
+                    memory.descriptor = last[i]
             elif i in ids:
-                memory = _Memory(Summary(ids[i], 0, clip.frames[0].index), embeddings[i].clone(), shape, 0)
+                shape = None if last is None else last[i]
+                memory = _Memory(Summary(ids[i], 0, clip.frames[0].index), embeddings[i], shape, 0)
                 self._living.append(memory)
                 self._summaries[ids[i]] = memory.summary
             else:
                 continue
             memory.last_seen = self._clock + len(clip.frames)
             summary = memory.summary
-            summary.judged(len(clip.frames), 0.0, proposals.class_logits[row])
+            summary.judged(len(clip.frames), 0.0, logits[row])
             summary.class_id = summary.best_class(classes)
             named[row] = summary, float(probs[row, summary.class_id])
         return named
