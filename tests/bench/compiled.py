@@ -18,7 +18,7 @@ from gvseg_core.model.compiled import Compiled
 from gvseg_core.model.network import Network
 from gvseg_core.recipes import load_preset
 from gvseg_core.types import Prediction
-from tests.bench.machine import arguments, is_noisy, measure, medians, ratios, tell, waits_for
+from tests.bench.machine import arguments, is_noisy, measure, medians, ratios, skip_unless, tell, waits_for
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="f32")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    skip_unless(options.device == "cpu" or torch.cuda.is_available(), "there is no GPU here")
     torch.set_num_threads(options.threads)
     size = 64 if options.smoke else options.size
     kind = "core" if options.device == "cpu" else "wall"

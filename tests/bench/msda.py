@@ -27,7 +27,7 @@ from gvseg_core.ops.deformable import deformable_attention, deformable_attention
 from gvseg_core.ops.deformable_bags import attend_by_bags
 from gvseg_core.ops.deformable_operator import has_kernel
 from gvseg_core.types import Size
-from tests.bench.machine import arguments, hold, measure, medians, tell, waits_for
+from tests.bench.machine import arguments, hold, measure, medians, skip_unless, tell, waits_for
 
 LEVELS: dict[int, tuple[Size, ...]] = {
     84: ((2, 2), (4, 4), (8, 8)),
@@ -131,10 +131,17 @@ def main() -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="f32")
     parser.add_argument("--backward", action="store_true")
     options = parser.parse_args()
+    skip_unless(options.device == "cpu" or torch.cuda.is_available(), "there is no GPU here")
     torch.set_num_threads(options.threads)
     nums = [84] if options.smoke else [int(word) for word in options.n.split(",")]
     rows = [compare(n, options.device, DTYPES[options.dtype], options.backward, options.repeats) for n in nums]
-    told = {"device": options.device, "dtype": options.dtype, "backward": options.backward, "threads": options.threads}
+    ways = "forward and backward" if options.backward else "forward"
+    kind = "core" if options.device == "cpu" else "wall"
+    told = {
+        "what": f"one layer, {ways}, {options.dtype}, {kind} time, medians of {options.repeats}",
+        "device": options.device,
+        "threads": options.threads,
+    }
     tell({**told, "rows": rows}, options.json)
     must = 2.5 if options.device == "cpu" else 4.0 if options.backward else 5.0
     if not options.smoke:

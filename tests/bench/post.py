@@ -29,7 +29,7 @@ from gvseg_core.ops import rle
 from gvseg_core.ops.maps import compete, semantic_map
 from gvseg_core.ops.masks import crops, instance_masks
 from gvseg_core.ops.regions import Grid
-from tests.bench.machine import arguments, hold, measure, medians, tell, waits_for
+from tests.bench.machine import arguments, hold, measure, medians, skip_unless, tell, waits_for
 
 GRIDS = {
     "360p to 720p": Grid((96, 160), (384, 640), (360, 640), (720, 1280)),
@@ -151,6 +151,7 @@ def main() -> None:
     parser = arguments(__doc__, repeats=9, threads=1)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    skip_unless(options.device == "cpu" or torch.cuda.is_available(), "there is no GPU here")
     torch.set_num_threads(options.threads)
     kind = "core" if options.device == "cpu" else "wall"
     rows, ratios = [], {}
