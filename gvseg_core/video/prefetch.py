@@ -1,6 +1,6 @@
-"""The threads of gvseg, all of them: a bounded read-ahead, many hands for one work, and a worker that writes behind.
+"""The threads of gvseg, all of them: a bounded read-ahead, and many hands for one work.
 
-All stop when the other side stops, and hand any failure over to it; none outlives its owner.
+Both stop when the other side stops, and hand any failure over to it; neither outlives its owner.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,7 +22,7 @@ class _Channel(Generic[T]):
     def __init__(self, depth: int) -> None:
         if depth < 0:
             raise ValueError(f"a queue of {depth}: wanted 0 or more")
-        self.failure: BaseException | None = None  # of the end that ran ahead or behind
+        self.failure: BaseException | None = None  # of the sender
         self._depth = depth
         self._items: deque[T] = deque()
         self._changed = threading.Condition()
@@ -62,10 +61,9 @@ class _Channel(Generic[T]):
             self.failure = self.failure or failure
             self._changed.notify_all()
 
-    def abandon(self, failure: BaseException | None = None) -> None:
+    def abandon(self) -> None:
         with self._changed:
             self._abandoned = True
-            self.failure = self.failure or failure
             self._items.clear()
             self._changed.notify_all()
 
@@ -149,62 +147,3 @@ def spread(work: Callable[[T], R], items: Iterable[T], num: int) -> Iterator[R]:
                 del future  # and with it the result
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-class Background(Generic[T]):
-    """Calls `work` on each item in another thread: one at a time, in order, up to `depth` of them waiting.
-
-    A failure of `work` is raised by the next call, and by `close`; what was waiting then is dropped. As a context
-    manager it closes, or aborts when the body failed.
-    """
-
-    def __init__(self, work: Callable[[T], object], depth: int = 2) -> None:
-        self._work = work
-        self._channel: _Channel[T] = _Channel(depth)
-        self._thread = threading.Thread(target=self._consume, name="gvseg-background", daemon=True)
-        self._thread.start()
-
-    def __call__(self, item: T) -> None:
-        """Hand over one item; waits while `depth` of them are waiting."""
-        if not self._channel.send(item):
-            self._raise()
-            raise RuntimeError("handed over after the end")
-
-    def close(self) -> None:
-        """Wait until all is done."""
-        self._channel.finish()
-        self._thread.join()
-        self._raise()
-
-    def abort(self) -> None:
-        """Drop what is waiting, wait for what is being done; raises nothing."""
-        self._channel.abandon()
-        self._thread.join()
-
-    def __enter__(self) -> Background[T]:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.abort()
-
-    def _consume(self) -> None:
-        try:
-            for item in self._channel.receive():
-                self._work(item)
-                del item
-        except BaseException as error:
-            self._channel.abandon(error)
-        else:
-            self._channel.abandon()
-
-    def _raise(self) -> None:
-        if self._channel.failure is not None:
-            raise self._channel.failure
-
-
-def in_background(work: Callable[[T], object], depth: int = 2) -> Background[T]:
-    """`work`, done behind the caller's back: see `Background`."""
-    return Background(work, depth)

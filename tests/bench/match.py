@@ -70,6 +70,7 @@ def check(num: int, found: int) -> None:
         raise SystemExit(f"of {num} objects some were not found again")
 
 
+@torch.inference_mode()
 def main(argv: list[str] | None = None) -> None:
     parser = arguments(__doc__, repeats=200, threads=1)
     parser.add_argument("--tracks", default="10,100,1000", help="remembered objects")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gvseg_core.video.container import Reader
-from gvseg_core.video.prefetch import in_background, prefetch, spread
+from gvseg_core.video.prefetch import prefetch, spread
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
@@ -37,11 +37,6 @@ class BoomError(Exception):
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 5))
 def test_items_come_whole_and_in_order(items: list[int], depth: int) -> None:
     assert list(prefetch(items, depth)) == items
-    done: list[int] = []
-    with in_background(done.append, depth) as hand_over:
-        for item in items:
-            hand_over(item)
-    assert done == items
 
 
 @settings(deadline=None, max_examples=40)
@@ -128,60 +123,6 @@ def test_a_blocked_read_is_interrupted() -> None:
         assert time.monotonic() - started < 5
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 10), st.integers(1, 4))
-def test_a_failing_worker_tells_at_the_next_call_and_at_close(good: int, depth: int) -> None:
-    done: list[int] = []
-
-    def work(item: int) -> None:
-        if item == good:
-            raise BoomError
-        done.append(item)
-
-    background = in_background(work, depth)
-
-    def hand_over_many() -> None:
-        for i in range(good + depth + 3):
-            background(i)
-
-    with pytest.raises(BoomError):
-        hand_over_many()  # the queue is shorter: some call comes after the failure
-    with pytest.raises(BoomError):
-        background.close()
-    assert done == list(range(good))
-
-
-def test_an_aborted_worker_drops_what_waits_and_says_nothing() -> None:
-    started, gate, done = threading.Event(), threading.Event(), []
-
-    def work(item: int) -> None:
-        started.set()
-        gate.wait()
-        done.append(item)
-
-    background = in_background(work, 3)
-    for i in range(4):
-        background(i)
-    started.wait()
-    threading.Timer(0.05, gate.set).start()
-    background.abort()
-    background.abort()
-    assert done == [0]
-
-
-def test_a_failing_body_aborts_the_worker() -> None:
-    background = in_background(str)
-
-    def fail_inside() -> None:
-        with background:
-            raise BoomError
-
-    with pytest.raises(BoomError):
-        fail_inside()
-    with pytest.raises(RuntimeError, match="after the end"):
-        background(2)
-
-
 def test_a_queue_of_negative_depth_is_refused() -> None:
     with pytest.raises(ValueError, match="wanted 0 or more"):
         prefetch([1], -1)
@@ -260,9 +201,8 @@ def test_both_ends_at_once_for_a_while() -> None:
     """A chain of three threads, ended at random places, never hangs."""
     for stop in (0, 1, 7, 100, 499):
         results: list[int] = []
-        with in_background(results.append, 2) as write:
-            for i, item in enumerate(prefetch(prefetch(iter(range(500)), 2), 3)):
-                if i == stop:
-                    break
-                write(item)
+        for i, item in enumerate(spread(int, prefetch(prefetch(iter(range(500)), 2), 0), 2)):
+            if i == stop:
+                break
+            results.append(item)
         assert results == list(range(stop))
