@@ -8,6 +8,7 @@ nor class means, queues or batch statistics.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ class Stepper:
         self._model: nn.Module = learner
         if processes.size > 1:
             # A step need not use every source of queries and every head, and queues are kept alike by `remember`.
-            self._model = DistributedDataParallel(learner, find_unused_parameters=True, broadcast_buffers=False)
+            with warnings.catch_warnings():  # torch 2.13 gives the option a new name, which older ones do not know
+                warnings.simplefilter("ignore", FutureWarning)
+                self._model = DistributedDataParallel(learner, find_unused_parameters=True, broadcast_buffers=False)
 
     def step(self, number: int, samples: Sequence[Sample]) -> Told:
         """Take one step with this process's share of the batch.
