@@ -62,6 +62,8 @@ class Stepper:
         self._model: nn.Module = learner
         if processes.size > 1:
             # A step need not use every source of queries and every head, and queues are kept alike by `remember`.
+            # Of 1 × 1 convolutions either layout is the same one.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             with warnings.catch_warnings():  # torch 2.13 gives the option a new name, which older ones do not know
                 warnings.simplefilter("ignore", FutureWarning)
                 self._model = DistributedDataParallel(learner, find_unused_parameters=True, broadcast_buffers=False)
