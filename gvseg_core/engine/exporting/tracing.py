@@ -54,7 +54,8 @@ def _example(contract: Contract, size: Size) -> tuple[Tensor, ...]:
 def _free(contract: Contract) -> tuple[dict[int, Any] | None, ...]:
     """Which sizes of each input may be others."""
     length = contract.settings.clip_length
-    pixels: dict[int, Any] = {} if length == 1 else {0: Dim("frames", min=1, max=length)}
+    # More than there will be, or PyTorch would conclude, for a length of 2, that there are always 2.
+    pixels: dict[int, Any] = {} if length == 1 else {0: Dim("frames", min=1, max=2 * length)}
     regions: dict[int, Any] = {0: Dim("objects", min=1, max=_MOST_OBJECTS)}
     others = dict(regions)
     if contract.size is None:

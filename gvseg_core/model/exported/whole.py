@@ -82,5 +82,5 @@ class Whole(nn.Module):
 def _take_in(cells: Tensor, regions: Tensor, pooled: Tensor) -> Tensor:
     """(N, C): the mean of (C, h, w) cells under each region, and what was `pooled` before where there is none."""
     shares = regions.flatten(1)
-    seen = shares @ cells.flatten(1).T
+    seen = shares @ cells.flatten(1).transpose(0, 1)
     return torch.where(shares.sum(1, keepdim=True) > 0, seen, pooled)

@@ -100,7 +100,7 @@ def test_one_onnx_file_does_all_tasks_at_any_size(folder: Path, any_size: Path, 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_onnx_on_a_real_clip(folder: Path, any_size: Path, clips: Path, task: TaskName) -> None:
-    with open_video(str(sorted(clips.glob("*.mp4"))[0])) as video:
+    with open_video(str(clips / "cars.mp4")) as video:
         frames: list[Frame] = list(islice(video, 4))
     height, width = frames[0].image.shape[-2:]
     box = (0.3 * width, 0.3 * height, 0.6 * width, 0.7 * height)
