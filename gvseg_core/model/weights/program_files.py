@@ -27,8 +27,8 @@ TORCH_NEEDED = (2, 10)
 MAX_TEXT = 64 * 2**20  # bytes of a description; R-50 has about 2 MB
 
 _ENTRIES = re.compile(
-    r"archive_format|archive_version|version|byteorder|\.data/(version|serialization_id)|\.format_version|\.storage_alignment|"
-    r"models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)|"
+    r"archive_format|archive_version|version|byteorder|\.data/(version|serialization_id)|\.format_version|"
+    r"\.storage_alignment|models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)|"
     r"data/constants/(tensor_\d+|model_constants_config\.json)|extra/" + re.escape(EXTRA)
 )
 _SAMPLES = "data/sample_inputs/model.pt"  # a pickle, where it is not empty
@@ -45,9 +45,9 @@ _ATEN = re.compile(  # arithmetic on tensors, and nothing else; the last part of
     r"atan2|batch_norm|bitwise_and|bitwise_not|bitwise_or|broadcast_tensors|cat|chunk|clamp|clone|contiguous|conv2d|"
     r"cos|detach|div|eq|exp|expand|expand_as|flatten|floor|floor_divide|full|full_like|ge|gelu|grid_sampler|"
     r"group_norm|gt|index|index_select|isfinite|isinf|isnan|layer_norm|le|lift_fresh_copy|linear|log|logical_and|"
-    r"logical_not|logical_or|lt|masked_fill|matmul|max_pool2d|maximum|minimum|mul|mul_|nan_to_num|ne|neg|new_full|"
-    r"new_ones|new_zeros|ones|ones_like|pad|permute|pow|reciprocal|relu|relu_|remainder|repeat|reshape|roll|rsqrt|"
-    r"rsub|scalar_tensor|scaled_dot_product_attention|scatter_add|select|sigmoid|sin|slice|softmax|split|"
+    r"logical_not|logical_or|lt|masked_fill|matmul|max_pool2d|maximum|meshgrid|minimum|mul|mul_|nan_to_num|ne|neg|"
+    r"new_full|new_ones|new_zeros|ones|ones_like|pad|permute|pow|reciprocal|relu|relu_|remainder|repeat|reshape|roll|"
+    r"rsqrt|rsub|scalar_tensor|scaled_dot_product_attention|scatter_add|select|sigmoid|sin|slice|softmax|split|"
     r"split_with_sizes|sqrt|square|squeeze|stack|sub|sub_|sum|sym_size|t|tanh|to|transpose|unbind|unflatten|unsqueeze|"
     r"upsample_bilinear2d|view|view_as|where|zeros|zeros_like)\.\w+"
 )
