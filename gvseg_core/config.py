@@ -137,7 +137,8 @@ class TrackSettings(Settings):
 
     shape_weight: float = Field(default=0.25, ge=0, le=1)  # λ, for weights without a learnt projection
     match_threshold: float = Field(default=0.2, ge=-1, le=1)  # less alike than this is not the same object
-    return_threshold: float = Field(default=0.7, ge=-1, le=1)  # likewise, of an object that was out of sight
+    # Likewise, of an object that was out of sight; None is 0.7, or 0.5 where the projection of shapes has been learnt.
+    return_threshold: float | None = Field(default=None, ge=-1, le=1)
     birth_score: float = Field(default=0.5, ge=0, le=1)  # a new id needs at least this class score
     memory: PositiveInt = 60  # frames after which a lost object is forgotten
     momentum: float = Field(default=0.7, ge=0, le=1)  # share of the old embedding kept at each match

@@ -11,7 +11,7 @@ from gvseg_core.config import TrackSettings
 from gvseg_core.data.demo import DemoSource
 from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.track.association import Cues
-from gvseg_core.track.tracker import SpaTracker
+from gvseg_core.track.tracker import SpaTracker, return_threshold
 from gvseg_core.types import Clip, Proposals, Size
 from tests.bench.association import demo_video
 
@@ -84,3 +84,10 @@ def test_shape_and_position_tell_look_alikes_apart_where_appearance_cannot() -> 
                 ids = [i for i in found[true_id] if i is not None]
                 switches[weight] += sum(a != b for a, b in itertools.pairwise(ids))
     assert switches[0.25] < switches[0.0] / 10
+
+
+def test_the_bar_for_returning_is_lower_where_place_has_been_learnt_to_count() -> None:
+    learnt = Cues(0.25, torch.zeros(8, 432))
+    assert return_threshold(SETTINGS, Cues(0.25)) == 0.7
+    assert return_threshold(SETTINGS, learnt) == 0.5
+    assert return_threshold(TrackSettings(return_threshold=0.6), learnt) == 0.6
