@@ -33,7 +33,8 @@ class SourceSettings(Settings):
     weight: float = Field(default=1.0, gt=0)  # how often it is drawn, against the other sets
     task: TaskName | None = None  # what it teaches; the run's own by default
     vocabulary: str | None = None  # the class head it teaches; the set's own by default
-    classes_as: str | None = None  # the vocabulary its classes are mapped to, by the field's tables ("ytvis21"); own: all of its own
+    # The vocabulary its classes are mapped to, by the field's tables ("ytvis21"); own: all of the set's own.
+    classes_as: str | None = None
     path: str | None = None  # below --data, or absolute; by default the set's name. Of synth: its settings
     pictures: str | None = None  # where the pictures of a COCO file are, below `path`, if not in a usual place
     partial: bool = False  # only some objects have labels: fit for evs alone

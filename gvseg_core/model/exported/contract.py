@@ -62,9 +62,7 @@ class Contract:
             ModelError: names what it is for.
         """
         if self.task is not None and task != self.task:
-            raise ModelError(
-                f"this graph was exported for {self.task}, not for {task}; export one with --task {task}"
-            )
+            raise ModelError(f"this graph was exported for {self.task}, not for {task}; export one with --task {task}")
         if self.tasks and task not in self.tasks:
             raise ModelError(f"these weights are for {', '.join(self.tasks)}, not for {task}; choose another --model")
 
