@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests import bench
+from tests.models import write_tiny_model
 
 OURS = {
     "infer": [],
@@ -64,6 +65,14 @@ def test_a_video_is_timed_to_every_kind_of_result(out: str, tmp_path: Path) -> N
     figures = json.loads(told.read_text(encoding="utf-8"))
     assert list(figures["stages"])[:4] == ["decode", "prepare", "model", "decide"]
     assert 0 < figures["overlap"] <= 1
+
+
+def test_identity_is_measured_with_and_without_shapes(tmp_path: Path) -> None:
+    told, model = tmp_path / "figures.json", write_tiny_model(tmp_path / "tiny.safetensors")
+    words = ["--model", str(model), "--videos", "1", "--seeds", "2", "--smoke", "--json", str(told)]
+    importlib.import_module("tests.bench.identity").main(words)
+    cues = json.loads(told.read_text(encoding="utf-8"))["cues"]
+    assert {name: len(row["AP"]) for name, row in cues.items()} == {"spa": 2, "mixed": 2, "appearance": 2}
 
 
 def test_without_the_official_sources_their_benchmark_says_what_it_wants(

@@ -17,7 +17,6 @@ Gate: found objects at their own places. With the truth in the network's place n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from gvseg_core.ops.assignment import assign
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.track.association import Cues
 from gvseg_core.types import FrameResult
-from tests.bench.machine import arguments
+from tests.bench.machine import arguments, tell
 
 LEAST_IOU = 0.5
 SHAPE_WEIGHT = 0.25
@@ -109,23 +108,20 @@ def rows_of(model: str, specs: Sequence[str]) -> Iterator[dict[str, Any]]:
         }
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--videos", type=int, default=4, help="of each seed")
     parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     torch.set_num_threads(options.threads)
     size = ",frames=4,size=96x64,objects=4" if options.smoke else ""
     specs = [f"videos={options.videos},seed={2000 + 100 * seed}{size}" for seed in range(options.seeds)]
     for spec in specs:
         check(spec)
-    rows = list(rows_of(options.model, specs))
-    print(f"{options.model} on {options.seeds} x {options.videos} held-out videos of synth")
-    for row in rows:
-        print(f"{row['cues']:11} AP {row['AP']}  switches {row['switches']} of {row['found']}")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+    rows = {row.pop("cues"): row for row in rows_of(options.model, specs)}
+    what = f"AP and identity switches of {options.seeds} × {options.videos} held-out videos, by what is compared"
+    tell({"what": what, "cues": rows}, options.json)
 
 
 if __name__ == "__main__":
