@@ -137,7 +137,7 @@ class TrackSettings(Settings):
 
     shape_weight: float = Field(default=0.25, ge=0, le=1)  # λ, for weights without a learnt projection
     match_threshold: float = Field(default=0.2, ge=-1, le=1)  # less alike than this is not the same object
-    # Likewise, of an object that was out of sight; None is 0.7, or 0.5 where the projection of shapes has been learnt.
+    # Likewise, of an object that was out of sight; None is 0.7, or 0.4 where the projection of shapes has been learnt.
     return_threshold: float | None = Field(default=None, ge=-1, le=1)
     birth_score: float = Field(default=0.5, ge=0, le=1)  # a new id needs at least this class score
     memory: PositiveInt = 60  # frames after which a lost object is forgotten
@@ -151,6 +151,8 @@ class VisSettings(Settings):
     """Which instances are kept. All defaults but `conf` = 0 and `top` = None give every query, as MinVIS has it."""
 
     conf: float = Field(default=0.3, ge=0, le=1)  # class score from which an object is shown
+    # Mask IoU above which two queries of the grid are one object; learnt ones are left alone.
+    duplicate_iou: float = Field(default=0.6, ge=0, le=1)
     top: PositiveInt | None = 100  # at most so many in a clip, the best first; None is all
     classes: ClassIds = None  # class ids that are looked for; None is all
 

@@ -11,6 +11,8 @@ from hypothesis import settings
 
 settings.register_profile("gvseg", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("gvseg")
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # kernels are interpreted; must be said before anything imports Triton
 torch.set_num_threads(1)  # the suite runs in several processes; results do not depend on it
 
 SHARED = Path(os.environ.get("GVSEG_SHARED", "../shared")).resolve()  # tests may change the working directory

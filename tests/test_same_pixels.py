@@ -55,6 +55,8 @@ class Library:
     def load(self, task: TaskName) -> Segmenter:
         """The same folder on our road."""
         decided = {} if task == "vss" else {"conf": self.conf, "settings": {"tracking": FOLLOW_ALL}}
+        if task == "vis":  # the library takes any class for an object's
+            decided["classes"] = tuple(map(str, range(self._model.config.num_labels)))
         return load_segmenter(self.folder, task, device="cpu", dtype="fp32", size=SIZE, **decided)  # type: ignore[arg-type]
 
 
@@ -202,6 +204,7 @@ def written(tmp_path: Path, library: Callable[[str], Library]) -> Callable[[str]
         options += ["--stride", str(PART["stride"]), "--device", "cpu", "--dtype", "fp32"]
         if task != "vss":
             options += ["--conf", str(CONF)]
+            options += ["--classes", ",".join(map(str, range(len(CITYSCAPES))))] * (task == "vis")
             options += [word for name, value in FOLLOW_ALL.items() for word in ("--set", f"tracking.{name}={value}")]
         clip = str(shared("data", "clips", "bedroom.mp4"))
         assert main(["predict", clip, "--task", task, "-o", str(tmp_path), "--save", "json,png", *options]) == 0

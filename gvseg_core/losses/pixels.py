@@ -55,7 +55,7 @@ class PixelClasses(nn.Module):
         level = features.multi_scale[-1]
         size = level.shape[-2], level.shape[-1]
         with torch.autocast(level.device.type, enabled=False):
-            logits = self.heads[vocabulary](level.float().permute(0, 1, 3, 4, 2))  # (B, T, h, w, K + 1)
+            logits: Tensor = self.heads[vocabulary](level.float().permute(0, 1, 3, 4, 2))  # (B, T, h, w, K + 1)
             total = logits.sum() * 0  # where nothing is known, a gradient of 0 for all that made it
             for clip_logits, target in zip(logits, targets, strict=True):
                 losses = _cross_entropy(

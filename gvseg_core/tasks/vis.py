@@ -40,7 +40,10 @@ class Vis(BaseTask[VisSettings]):
             probs[:, others] = -1.0
         scores, class_ids = probs.max(-1)
         best = scores.argsort(descending=True, stable=True)[: self.settings.top]
-        rows = sorted(row for row in best.tolist() if scores[row] >= self.settings.conf)
+        rows = [row for row in best.tolist() if scores[row] >= self.settings.conf]
+        if self.name in self.queries:
+            rows = self._distinct(prediction, rows)
+        rows.sort()
         grid = grid_of(prediction, clip)
 
         def render(rows: Sequence[int]) -> list[tuple[Rle | None, ...]]:
@@ -49,6 +52,22 @@ class Vis(BaseTask[VisSettings]):
             return [tuple(next(masks) for _ in clip.frames) for _ in rows]
 
         return propose(prediction, rows, class_ids[rows].tolist(), scores[rows].tolist(), render)
+
+    def _distinct(self, prediction: Prediction, rows: list[int]) -> list[int]:
+        """`rows`, the surest first, without those that show what a surer one shows.
+
+        Several cells of the grid lie on one object, and nothing but chance says in training which of their queries
+        answers for it; learnt queries have places and habits of their own.
+        """
+        masks = (mask_logits_of(prediction, rows) > 0).flatten(1).float().cpu()
+        both = masks @ masks.T
+        area = masks.sum(1)
+        overlap = both / (area[:, None] + area - both).clamp(min=1)
+        kept: list[int] = []
+        for place in range(len(rows)):
+            if not (overlap[place, kept] > self.settings.duplicate_iou).any():
+                kept.append(place)
+        return [rows[place] for place in kept]
 
     def tracker(self) -> Tracker:
         """Every object by itself."""

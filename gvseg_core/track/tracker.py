@@ -5,9 +5,9 @@ is MinVIS to the last index: every query of the first frame is a slot, linked to
 the last. What neither of them says, and we chose:
 
 - an object that is not found is remembered for `memory` frames, and may come back under its old id; but it has to look
-  more like itself (`return_threshold`) than one that never was away, or the next newcomer would be taken for it. Where
-  shape and place have been learnt to count, an object that returns elsewhere is less like itself: 0.5 gave the best AP
-  on rendered videos (0.42; 0.38 at 0.7, 0.33 at 0.9), as 0.7 confuses the fewest by colours and fixed shapes;
+  more like itself (`return_threshold`) than one that never was away, or the next newcomer would be taken for it. 0.7
+  confuses the fewest by colours and fixed shapes. Where shape and place have been learnt to count, an object that
+  returns elsewhere is less like itself: on rendered videos 0.3 to 0.5 gave the best AP (0.42; 0.38 at 0.7);
 - what is remembered of an object is the running mean of its embeddings (`momentum`), but the last descriptor that shows
   it: looks change slowly, places do not;
 - a new object needs more confidence (`birth_score`) than one that is followed (the task's `conf`);
@@ -44,7 +44,7 @@ def return_threshold(settings: TrackSettings, cues: Cues) -> float:
     """How alike an object that was out of sight must be to what it was."""
     if settings.return_threshold is not None:
         return settings.return_threshold
-    return 0.7 if cues.projection is None else 0.5
+    return 0.7 if cues.projection is None else 0.4
 
 
 class SpaTracker:

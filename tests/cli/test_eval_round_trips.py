@@ -24,9 +24,10 @@ from gvseg_core.data.benchmarks import choose_benchmark
 from gvseg_core.engine.benchmarks import choose_bench
 from gvseg_core.engine.evaluation import model
 from gvseg_core.ops import rle
-from gvseg_core.segmenter import Segmenter
+from gvseg_core.segmenter import Predicted, Segmenter
 from gvseg_core.sinks.official import LAYOUTS
-from gvseg_core.types import VOID, Clip, Footage, Frame, FrameResult, Track
+from gvseg_core.types import VOID, Clip, Footage, FrameResult, Track
+from gvseg_core.video.windows import Window
 from tests.cli.conftest import Done
 from tests.conftest import shared
 
@@ -99,6 +100,8 @@ class MovedTruth(Segmenter):
         assert footage.truth is not None
         self.task: Any = self
         self.device = torch.device("cpu")
+        self.clip_length = self.clip_stride = 1
+        self.looks_back = False
         self.provenance = {"model": "moved truth"}
         self.vocabulary = footage.vocabulary
         self._answers = iter([footage.truth.answer(video) for video in footage.videos])
@@ -109,15 +112,20 @@ class MovedTruth(Segmenter):
         tracks = tuple(self._unsure(track) for track in answer.tracks if not track.ignore)
         return SimpleNamespace(results={result.frame.index: result for result in answer.frames}, tracks=tracks)
 
-    def clips(self, frames: Iterable[Frame]) -> Iterator[Clip]:
+    def prepare(self, windows: Iterable[Window]) -> Iterator[Clip]:
         """Frame by frame."""
-        for frame in frames:
+        for (frame,), _ in windows:
             size = int(frame.image.shape[1]), int(frame.image.shape[2])
             yield Clip((frame,), torch.empty(1, 3, 0, 0), input_size=size, source_size=size)
 
-    def segment(self, clips: Iterable[Clip], tracker: Any) -> Iterator[FrameResult]:
-        """The truth of each frame, rolled to the right; what is void has the first class."""
+    def predict(self, clips: Iterable[Clip], tracker: Any, **_: Any) -> Iterator[Predicted]:
+        """There is no network."""
         for clip in clips:
+            yield Predicted(clip, None)
+
+    def decide(self, predicted: Iterable[Predicted], tracker: Any) -> Iterator[FrameResult]:
+        """The truth of each frame, rolled to the right; what is void has the first class."""
+        for clip, _, _ in predicted:
             (frame,) = clip.frames
             segments = []
             for segment in tracker.results[frame.index].segments if frame.index in tracker.results else ():

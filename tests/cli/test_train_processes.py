@@ -38,7 +38,7 @@ def assert_as_if_nothing_had_happened(home: Path, run: str) -> None:
     found, wanted = (load_state(home / name)[0] for name in (run, "whole"))
     assert found.step == wanted.step == STEPS
     assert_same(found.tensors, wanted.tensors)
-    assert {name.partition(".")[0] for name in found.tensors} == {"network", "queues", "optimiser", "ema"}
+    assert {name.partition(".")[0] for name in found.tensors} == {"network", "queues", "optimiser", "ema", "pixels"}
     assert found.facts == wanted.facts
     assert (home / run / "log.jsonl").read_bytes() == (home / "whole" / "log.jsonl").read_bytes()
     assert (home / run / "last.safetensors").read_bytes() == (home / "whole" / "last.safetensors").read_bytes()

@@ -68,7 +68,7 @@ def test_every_preset_names_sets_that_are_known(name: str) -> None:
     train = load_preset(name).train
     assert train is not None
     for source in (*train.data, *filter(None, [train.validation])):
-        assert source.benchmark in {*BENCHMARKS, *OWN, "synth"}
+        assert source.benchmark in {*BENCHMARKS, *OWN, "synth", "auto"}
     assert all(milestone < train.steps for milestone in train.milestones)
 
 

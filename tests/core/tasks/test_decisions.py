@@ -57,6 +57,20 @@ def test_objects_are_of_countable_classes_where_the_vocabulary_has_others_too(
     assert set(proposals.class_ids) == kept
 
 
+def test_of_two_queries_of_the_grid_that_show_the_same_the_surer_one_is_the_object() -> None:
+    """Learnt queries are told apart by training, as the peers have it."""
+    masks = squares((1, 1, 4), (8, 8, 6), (8, 8, 5), (2, 9, 4))  # the third lies in the second: IoU 25/36
+    prediction = make_prediction(logits_of([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.5, 0.5]]), masks)
+
+    def rows(overlap: float, queries: nn.ModuleDict) -> tuple[int, ...]:
+        settings = VisSettings(conf=0.0, duplicate_iou=overlap)
+        return Vis(queries, vocabulary(1), settings).decode(prediction, make_clip(1, SIZE)).rows
+
+    assert rows(0.6, nn.ModuleDict({"vis": nn.Identity()})) == (0, 2, 3)
+    assert rows(0.7, nn.ModuleDict({"vis": nn.Identity()})) == (0, 1, 2, 3)
+    assert rows(0.6, nn.ModuleDict({"learned": nn.Identity()})) == (0, 1, 2, 3)
+
+
 def test_masks_are_made_only_for_whom_they_are_asked() -> None:
     class Watched(Prediction):
         def mask_logits(self, rows: Tensor | None = None) -> Tensor:

@@ -89,5 +89,5 @@ def test_shape_and_position_tell_look_alikes_apart_where_appearance_cannot() -> 
 def test_the_bar_for_returning_is_lower_where_place_has_been_learnt_to_count() -> None:
     learnt = Cues(0.25, torch.zeros(8, 432))
     assert return_threshold(SETTINGS, Cues(0.25)) == 0.7
-    assert return_threshold(SETTINGS, learnt) == 0.5
+    assert return_threshold(SETTINGS, learnt) == 0.4
     assert return_threshold(TrackSettings(return_threshold=0.6), learnt) == 0.6

@@ -28,6 +28,7 @@ OTHER: dict[str, Any] = {
     "offline": True,
     "save_results": Path("s"),
     "submission": Path("s.zip"),
+    "compile": True,
 }
 
 

@@ -1,19 +1,15 @@
 """Kernels are tested on the GPU where there is one, and else by Triton's interpreter, which is slow: inputs are tiny.
 
-The interpreter must be chosen before Triton is imported. What it does not notice (types that change within a loop) the
+The interpreter must be chosen before Triton is imported, which `tests/conftest.py` does. What it does not notice (types that change within a loop) the
 compiler does: `test_compiling.py`.
 """
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
