@@ -1,7 +1,7 @@
 """Kernels are tested on the GPU where there is one, and else by Triton's interpreter, which is slow: inputs are tiny.
 
-The interpreter must be chosen before Triton is imported, which `tests/conftest.py` does. What it does not notice (types that change within a loop) the
-compiler does: `test_compiling.py`.
+The interpreter must be chosen before Triton is imported, which `tests/conftest.py` does. What it does not notice (types
+that change within a loop) the compiler does: `test_compiling.py`.
 """
 
 from __future__ import annotations
