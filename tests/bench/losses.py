@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> None:
         results[side] = json.loads(shown.splitlines()[-1])
         results[side]["seconds"] = statistics.median(results[side]["seconds"])
     mine, peer = (results[side] for side in SIDES)
-    ratio = {"core": peer["seconds"] / mine["seconds"], "mib": mine["mib"] / peer["mib"]}
+    ratio = {"core": peer["seconds"] / mine["seconds"], "mib": mine["mib"] / max(peer["mib"], 1 / 1024)}
     what = f"matching and losses of a clip, {options.queries} queries, {options.targets} targets"
     tell(
         {"what": what, "repeats": options.repeats, "threads": options.threads, **results, "ratio": ratio}, options.json

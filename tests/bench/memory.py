@@ -63,12 +63,12 @@ def write_model(path: Path, backbone: str) -> None:
 
 
 def tenth_score(model: Path, size: int, source: tuple[int, int]) -> float:
-    """What the tenth best query scores on the first frame."""
+    """What the tenth best object scores on the first frame; the last, where there are fewer."""
     segmenter = load_segmenter(model, "vis", size=size, conf=0.0)
     clip = next(segmenter.clips(DemoSource(source, 9)))
     proposals = segmenter.propose(clip, segmenter.task.tracker())
     assert proposals is not None
-    return sorted(proposals.scores)[-10]
+    return sorted(proposals.scores)[-10:][0]
 
 
 def watch(process: subprocess.Popen[str]) -> list[tuple[float, int, float]]:
