@@ -9,7 +9,7 @@ import typer
 from gvseg_cli.options import HOW, MODEL_FORMS, OUT, RUN, _option
 
 BENCH_NAMES = (
-    "ytvis19 ytvis21 ovis vspw vipseg kitti_step davis17 ytvos18 burst burst_class_guided burst_open_world synth"
+    "ytvis19 ytvis21 ovis coco vspw vipseg kitti_step davis17 ytvos18 burst burst_class_guided burst_open_world synth"
 )
 
 Stray = Annotated[list[str], typer.Argument(metavar="", hidden=True)]

@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, str] = {  # name → the module whose BENCHMARK it is, or 
     "ytvis19": "gvseg_core.data.ytvis19",
     "ytvis21": "gvseg_core.data.ytvis21",
     "ovis": "gvseg_core.data.ovis",
+    "coco": "gvseg_core.data.coco_instances",
     "vspw": "gvseg_core.data.vspw",
     "vipseg": "gvseg_core.data.vipseg",
     "kitti_step": "gvseg_core.data.kitti_step",

@@ -14,7 +14,7 @@ the truth are refused. Predictions of classes that the truth does not have drop 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,12 +51,20 @@ class VideoTruth:
     Args:
         path: the JSON file.
         official: the vocabulary that is meant if the file has the same classes.
+        records: reads it: what it declares, then its annotations, in the words of this form.
+        listed: what the file itself calls its `videos`.
 
     Raises:
         DataError: it is malformed, or has no video or no class.
     """
 
-    def __init__(self, path: Path, official: Vocabulary) -> None:
+    def __init__(
+        self,
+        path: Path,
+        official: Vocabulary,
+        records: Callable[[Path], Iterable[tuple[str, Record]]] = videos_first,
+        listed: str = "videos",
+    ) -> None:
         self.path = path
         self._where = printable(path)
         self._spool = Spool()
@@ -66,9 +74,9 @@ class VideoTruth:
         categories: list[Record] = []
         taken: Mapping[str, dict[int, str]] = {"videos": {}, "categories": {}, "annotations": {}}
         strange: Mapping[str, set[int]] = {"video_id": set(), "category_id": set()}
-        for key, record in videos_first(path):
+        for key, record in records(path):
             if key not in taken:
-                raise DataError(f"{self._where}: a list, as results are; wanted videos, categories and annotations")
+                raise DataError(f"{self._where}: a list, as results are; wanted {listed}, categories and annotations")
             claim(taken[key], "id", record.integer("id"), record)
             if key == "videos":
                 self._videos[record.integer("id")] = read_video(record)
@@ -77,9 +85,9 @@ class VideoTruth:
                 categories.append(record)
             else:
                 self._put(record, strange, tally)
-        for key in ("videos", "categories"):
+        for key, called in (("videos", listed), ("categories", "categories")):
             if not taken[key]:
-                raise DataError(f"{self._where}: no {key} in it; wanted videos, categories and annotations")
+                raise DataError(f"{self._where}: no {called} in it; wanted {listed}, categories and annotations")
         refuse_undeclared(self._where, "annotations: video_id", sorted(strange["video_id"]), "ids of videos")
         refuse_undeclared(self._where, "annotations: category_id", sorted(strange["category_id"]), "ids of categories")
         self.listed: Mapping[str, Video] = {
@@ -128,11 +136,16 @@ class VideoResults:
 
     Track ids are the places of predictions in the file, from 1; the `details` of a track say `where` it stands.
 
+    Args:
+        path: the JSON file.
+        truth: what they are results for.
+        records: reads it, in the words of this form.
+
     Raises:
         DataError: the file is malformed, or speaks of a video that the truth does not have.
     """
 
-    def __init__(self, path: Path, truth: Listing) -> None:
+    def __init__(self, path: Path, truth: Listing, records: Callable[[Path], Iterable[Record]] | None = None) -> None:
         self._where = printable(path)
         self._truth = truth
         self._spool = Spool()
@@ -140,7 +153,8 @@ class VideoResults:
         class_ids = {info.dataset_id: class_id for class_id, info in enumerate(truth.vocabulary.classes)}
         tally = Tally()
         strange: set[int] = set()
-        for place, (_, record) in enumerate(iterate(path), start=1):
+        listed = (record for _, record in iterate(path)) if records is None else records(path)
+        for place, record in enumerate(listed, start=1):
             number, category, score = record.integer("video_id"), record.integer("category_id"), record.number("score")
             if number not in videos:
                 strange.add(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,8 +21,6 @@ from gvseg_core.types import ClassInfo, Rle, Size, Vocabulary
 
 Masks = tuple[bytes | None, ...]
 """One object on all frames of its video: compressed run lengths, or None where it is not."""
-
-_FIRST = frozenset({"videos", "categories"})  # what annotations speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +55,30 @@ class Tally:
 def videos_first(path: Path) -> Iterator[tuple[str, Record]]:
     """The elements of `videos`, `categories` and `annotations`, which come last.
 
-    Where they stand before what they speak of, the file is read twice.
+    Raises:
+        DataError: see `iterate`.
+    """
+    yield from declared_first(path, {"videos", "categories"})
+
+
+def declared_first(path: Path, first: Set[str]) -> Iterator[tuple[str, Record]]:
+    """The elements of the lists `first`, then those of `annotations`, which speak of them.
+
+    Where `annotations` stand before what they speak of, the file is read twice.
 
     Raises:
         DataError: see `iterate`.
     """
     found: set[str] = set()
-    with contextlib.closing(iterate(path, _FIRST | {"annotations"})) as records:
+    with contextlib.closing(iterate(path, first | {"annotations"})) as records:
         for key, record in records:
-            if key == "annotations" and not found >= _FIRST:
+            if key == "annotations" and not found >= first:
                 break
             found.add(key)
             yield key, record
         else:
             return
-    if missing := _FIRST - found:
+    if missing := first - found:
         yield from iterate(path, missing)
     yield from iterate(path, {"annotations"})
 

@@ -87,6 +87,12 @@ def _ovis(truth: Truth) -> Metrics:
     return (TubeAp(truth.vocabulary, occlusion=True),)
 
 
+def _coco(truth: Truth) -> Metrics:
+    from gvseg_core.metrics.tube_ap import TubeAp
+
+    return (TubeAp(truth.vocabulary, stills=True),)
+
+
 def _vspw(truth: Truth) -> Metrics:
     from gvseg_core.metrics.miou import MeanIou
     from gvseg_core.metrics.mvc import VideoConsistency
@@ -156,6 +162,7 @@ SCORINGS: dict[str, Scoring] = {
     "ytvis19": replace(_VIS, published={"AP": 0.549, "AP50": 0.766, "AP75": 0.601, "AR1": 0.506, "AR10": 0.630}),
     "ytvis21": replace(_VIS, published={"AP": 0.496}),
     "ovis": Scoring(_ovis, _AP, "pairs", _AP_UNIT, published={"AP": 0.359}),
+    "coco": Scoring(_coco, (*_AP, "AR100"), "pairs", _AP_UNIT),
     "vspw": replace(_VSS, published={"mIoU": 0.445}),
     "vipseg": replace(_VPS, published={"VPQ": 44.0, "STQ": 0.449}),
     "kitti_step": Scoring(_kitti_step, ("STQ", "SQ", "AQ"), unit="STQ, AQ, SQ fraction; VPQ percent"),

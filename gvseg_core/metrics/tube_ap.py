@@ -1,6 +1,7 @@
-"""Average precision and recall of tubes: AP, AP50, AP75, AR of YouTube-VIS and OVIS, by size and by occlusion.
+"""Average precision and recall of tubes: AP, AP50, AP75, AR of YouTube-VIS, OVIS and COCO, by size and by occlusion.
 
-Source: `pycocotools/ytvoseval.py` of youtubevos/cocoapi and `oviseval.py` of qjy981010/cocoapi (BSD-2). The numbers are
+Source: `pycocotools/ytvoseval.py` of youtubevos/cocoapi and `oviseval.py` of qjy981010/cocoapi (BSD-2); for stills
+`pycocotools/cocoeval.py` of cocodataset/cocoapi, from which both were made. The numbers are
 the same, to the order of sums. How we differ:
 
 - Of objects and predictions only those of one class are compared, all their frames at once and without decoding.
@@ -40,17 +41,20 @@ class TubeAp:
     Args:
         vocabulary: whose numbers name the classes in `details`; by default they are class ids.
         occlusion: whether objects are told apart by occlusion too, as OVIS does.
+        stills: whether the videos are COCO's pictures: with its areas, and a prediction in a crowd is as good as the
+            share of it that lies there.
     """
 
-    def __init__(self, vocabulary: Vocabulary | None = None, *, occlusion: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary | None = None, *, occlusion: bool = False, stills: bool = False) -> None:
         self.name = "tube_ap"
         self._vocabulary = vocabulary
         self._occlusion = occlusion
+        self._stills = stills
         self._ranges = (*AREAS, *(OCCLUSIONS if occlusion else ()))
 
     def begin(self, truth: Answer, found: Answer) -> TubeScorer:
         """A video."""
-        return TubeScorer(truth, found, occlusion=self._occlusion)
+        return TubeScorer(truth, found, occlusion=self._occlusion, stills=self._stills)
 
     def total(self, partials: Sequence[tuple[str, Partial]]) -> Scores:
         """The scores of all videos, at least one."""

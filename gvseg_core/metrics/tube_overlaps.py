@@ -85,6 +85,13 @@ class TubeOverlaps:
         shares: Floats = np.divide(self._shared, covered, out=np.zeros(covered.shape), where=covered > 0)
         return shares
 
+    def shares(self) -> Floats:
+        """(N, M) pixels shared by those of the one that was found, as COCO compares with a crowd; 0 likewise."""
+        self._read()
+        found = self._areas[len(self._true) :]
+        shares: Floats = np.divide(self._shared, found, out=np.zeros(self._shared.shape), where=found > 0)
+        return shares
+
     def mean_areas(self) -> Floats:
         """(N + M,) pixels of each tube, the mean over the frames on which it has any; 0 where it never has."""
         self._read()

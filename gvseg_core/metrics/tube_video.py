@@ -25,15 +25,25 @@ LIMITS = (1, 10, 100)  # predictions of a class in a video, the best ones
 
 # Ranges, closed at both ends, by what they add to the name of a metric: mean pixels where it is visible …
 AREAS = {"": (0.0, 1e10), "s": (0.0, 128.0**2), "m": (128.0**2, 256.0**2), "l": (256.0**2, 1e10)}
+# … the same of COCO, whose objects have one frame …
+STILL_AREAS = {"": (0.0, 1e10), "s": (0.0, 32.0**2), "m": (32.0**2, 96.0**2), "l": (96.0**2, 1e10)}
 # … and mean of the upper half of its levels of occlusion.
 OCCLUSIONS = {"_occ_light": (0.0, 0.25), "_occ_medium": (0.25, 0.5), "_occ_heavy": (0.5, 1.0)}
 LEVELS = {"no_occlusion": 0.0, "slight_occlusion": 0.25, "severe_occlusion": 0.75}
 
 
 class TubeScorer:
-    """One video on its way through the metric (a `VideoScorer`)."""
+    """One video on its way through the metric (a `VideoScorer`).
 
-    def __init__(self, truth: Answer, found: Answer, *, occlusion: bool) -> None:
+    Args:
+        truth: what is true of it.
+        found: what was found.
+        occlusion: whether objects are told apart by occlusion too.
+        stills: whether it is a picture that is scored as COCO does, with its own areas and crowds.
+    """
+
+    def __init__(self, truth: Answer, found: Answer, *, occlusion: bool = False, stills: bool = False) -> None:
+        self._stills = stills
         self._true, self._found = truth.tracks, _best(found.tracks)
         self._videos = truth.video, found.video
         self._ignored = np.array([_ignored(track, truth.video, occlusion) for track in self._true], np.bool_)
@@ -59,17 +69,20 @@ class TubeScorer:
         `true_class` (N,), `true_ignored` (N, R) for R ranges, and by class and falling score: `found_class`, `score`,
         `rank` among those of its class (D,), `matched` and `ignored` (D, R, S) for S thresholds.
         """
+        crowd = np.array([track.ignore for track in self._true], np.bool_)
         ious = self._overlaps.ious()[np.ix_(self._true_tube, self._found_tube)]
+        if self._stills and crowd.any():
+            ious[crowd] = self._overlaps.shares()[np.ix_(self._true_tube, self._found_tube)][crowd]
         areas = self._overlaps.mean_areas()
-        true_ignored = self._ignored | _outside(self._true_areas(areas), self._ignored.shape[1])
+        ranges = tuple((STILL_AREAS if self._stills else AREAS).values())
+        true_ignored = self._ignored | _outside(self._true_areas(areas), ranges, self._ignored.shape[1])
         num, shape = len(self._found), (len(self._found), true_ignored.shape[1], len(THRESHOLDS))
         matched, ignored = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-        crowd = np.array([track.ignore for track in self._true], np.bool_)
         for class_id in np.intersect1d(self._true_class, self._found_class):
             true, found = self._true_class == class_id, self._found_class == class_id
             matched[found], ignored[found] = match(ious[true][:, found].T, true_ignored[true], crowd[true])
         found_areas = areas[self._num_true_tubes :][self._found_tube]
-        ignored |= ~matched & _outside(found_areas, shape[1])[:, :, None]
+        ignored |= ~matched & _outside(found_areas, ranges, shape[1])[:, :, None]
         return {
             "true_class": self._true_class,
             "true_ignored": true_ignored,
@@ -160,10 +173,10 @@ def _size_of(result: FrameResult) -> Size:
     return int(h), int(w)
 
 
-def _outside(areas: Floats, num_ranges: int) -> Flags:
+def _outside(areas: Floats, ranges: Sequence[tuple[float, float]], num_ranges: int) -> Flags:
     """(N, R) which areas lie outside of which range; outside of none of those of occlusion."""
     outside = np.zeros((len(areas), num_ranges), np.bool_)
-    for column, (least, most) in enumerate(AREAS.values()):
+    for column, (least, most) in enumerate(ranges):
         outside[:, column] = (areas < least) | (areas > most)
     return outside
 

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from gvseg_core.data.benchmarks import BENCHMARKS
+from gvseg_core.data.finding import TITLES, Form, find_annotations, find_maps, find_pictures
 from gvseg_core.data.synth_videos import parse_synth
 from gvseg_core.data.training.coco_stills import coco_instances, coco_panoptic
-from gvseg_core.data.training.finding import TITLES, Form, find_annotations, find_maps, find_pictures
 from gvseg_core.data.training.footage import TEACHES, BenchmarkVideos
 from gvseg_core.data.training.rendered import RenderedVideos
 from gvseg_core.data.training.stills import region_maps

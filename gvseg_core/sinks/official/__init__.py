@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gvseg_core.sinks.official.burst import BurstJson
+from gvseg_core.sinks.official.coco import StillResultsJson
 from gvseg_core.sinks.official.kitti_step import KittiStepPng
 from gvseg_core.sinks.official.layout import WORK_FOLDER, Layout, VideoFacts
 from gvseg_core.sinks.official.objects import DavisPng, YouTubeVosPng
@@ -14,6 +15,7 @@ LAYOUTS: dict[str, Layout] = {
     "ytvis19": ResultsJson(),
     "ytvis21": ResultsJson(),
     "ovis": ResultsJson(),
+    "coco": StillResultsJson(),
     "vspw": VspwPng(),
     "vipseg": VipsegPng(),
     "kitti_step": KittiStepPng(),

@@ -36,6 +36,13 @@ FILE = "results.json"
 class ResultsJson(Layout):
     """One file of all videos."""
 
+    names = ("video_id", "segmentations")
+    """What a record calls the number of its video, and its masks."""
+
+    def masks(self, prediction: Mapping[str, Any]) -> Any:
+        """A record's masks, one or null for each frame."""
+        return prediction.get("segmentations")
+
     def write(
         self,
         folder: Path,
@@ -74,7 +81,7 @@ class ResultsJson(Layout):
         counts: Counter[str] = Counter()
         for place, prediction in enumerate(listed):
             where = f"{FILE}[{place}]"
-            video = _checked(prediction, known, categories, where)
+            video = self._checked(prediction, known, categories, where)
             counts[video.name] += 1
             if limit is not None and counts[video.name] > limit:
                 raise DataError(f"{where}: video {printable(video.name)} has more than {limit} predictions")
@@ -87,6 +94,31 @@ class ResultsJson(Layout):
         """The one file."""
         return [FILE]
 
+    def _checked(
+        self, prediction: Any, known: Mapping[int, VideoFacts], categories: set[int], where: str
+    ) -> VideoFacts:
+        """The video that a prediction is of."""
+        if not isinstance(prediction, dict):
+            raise DataError(f"{where}: wanted an object, found {type(prediction).__name__}")
+        id_name, masks_name = self.names
+        number, category, score = (prediction.get(key) for key in (id_name, "category_id", "score"))
+        video = known.get(number) if type(number) is int else None
+        if video is None:
+            raise DataError(f"{where}.{id_name}: {printable(number)} is no {id_name[:-3]} of this set")
+        if type(category) is not int or category not in categories:
+            raise DataError(f"{where}.category_id: {printable(category)} is no class of this set")
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            raise DataError(f"{where}.score: wanted a finite number, found {printable(score)}")
+        masks = self.masks(prediction)
+        if not isinstance(masks, list) or len(masks) != len(video.frames):
+            found = f"{len(masks)} entries" if isinstance(masks, list) else type(masks).__name__
+            name = printable(video.name)
+            raise DataError(f"{where}.{masks_name}: {found}; video {name} has {len(video.frames)} frames")
+        for frame, mask in enumerate(masks):
+            if mask is not None:
+                _check_mask(mask, video, f"{where}.{masks_name}[{frame}]")
+        return video
+
 
 def _joined(lists: Iterator[bytes]) -> Iterator[bytes]:
     """The JSON of several lists as that of one."""
@@ -96,29 +128,6 @@ def _joined(lists: Iterator[bytes]) -> Iterator[bytes]:
             yield before + items
             before = b",\n"
     yield b"]\n" if before != b"[" else b"[]\n"
-
-
-def _checked(prediction: Any, known: Mapping[int, VideoFacts], categories: set[int], where: str) -> VideoFacts:
-    """The video that a prediction is of."""
-    if not isinstance(prediction, dict):
-        raise DataError(f"{where}: wanted an object, found {type(prediction).__name__}")
-    number, category, score, masks = (
-        prediction.get(key) for key in ("video_id", "category_id", "score", "segmentations")
-    )
-    video = known.get(number) if type(number) is int else None
-    if video is None:
-        raise DataError(f"{where}.video_id: {printable(number)} is no video of this set")
-    if type(category) is not int or category not in categories:
-        raise DataError(f"{where}.category_id: {printable(category)} is no class of this set")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise DataError(f"{where}.score: wanted a finite number, found {printable(score)}")
-    if not isinstance(masks, list) or len(masks) != len(video.frames):
-        found = f"{len(masks)} entries" if isinstance(masks, list) else type(masks).__name__
-        raise DataError(f"{where}.segmentations: {found}; video {printable(video.name)} has {len(video.frames)} frames")
-    for frame, mask in enumerate(masks):
-        if mask is not None:
-            _check_mask(mask, video, f"{where}.segmentations[{frame}]")
-    return video
 
 
 def _check_mask(mask: Any, video: VideoFacts, where: str) -> None:

@@ -12,6 +12,7 @@ TASKS: dict[str, TaskName] = {
     "ytvis19": "vis",
     "ytvis21": "vis",
     "ovis": "vis",
+    "coco": "vis",
     "vspw": "vss",
     "vipseg": "vps",
     "kitti_step": "vps",
@@ -28,12 +29,17 @@ TASKS: dict[str, TaskName] = {
 LENGTHS = {"zebra": 4, "ant": 3}  # in the benchmark's order, which is not the alphabet's
 
 
+def length(name: str, video: str) -> int:
+    """Frames of a video; those of COCO are pictures."""
+    return 1 if name == "coco" else LENGTHS[video]
+
+
 def facts(name: str, video: str) -> VideoFacts:
     """What is known of a video; its frames are numbered in fives, as YouTube-VOS does."""
     return VideoFacts(
         f"val-HACS-{video}" if name.startswith("burst") else video,
         SIZE,
-        tuple(f"{5 * t:05d}" for t in range(LENGTHS[video])),
+        tuple(f"{5 * t:05d}" for t in range(length(name, video))),
         number=10 + LENGTHS[video],
         object_ids=frozenset({3, 7, 9}) if TASKS[name] == "evs" else None,
         details={"sequence": {"dataset": "HACS", "seq_name": video}, "split": "val"}
@@ -47,7 +53,7 @@ def all_facts(name: str) -> list[VideoFacts]:
 
 
 def shown(name: str, video: str) -> list[FrameResult]:
-    return results(TASKS[name], LENGTHS[video])
+    return results(TASKS[name], length(name, video))
 
 
 def answer(name: str, video: str) -> Answer:

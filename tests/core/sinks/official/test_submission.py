@@ -19,6 +19,7 @@ FRAMES = [f"zebra/{n:05d}.png" for n in (0, 5, 10, 15)] + [f"ant/{n:05d}.png" fo
 NAMES = {
     "ytvis21": ["results.json"],
     "ovis": ["results.json"],
+    "coco": ["results.json"],
     "vspw": FRAMES,
     "vipseg": ["pred.json", *(f"pan_pred/{name}" for name in FRAMES)],
     "kitti_step": FRAMES,

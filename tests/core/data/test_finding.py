@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gvseg_core.data.training.finding import (
+from gvseg_core.data.finding import (
     Form,
     annotation_files,
     find_annotations,
