@@ -75,6 +75,25 @@ def test_identity_is_measured_with_and_without_shapes(tmp_path: Path) -> None:
     assert {name: len(row["AP"]) for name, row in cues.items()} == {"spa": 2, "mixed": 2, "appearance": 2}
 
 
+def test_an_ablation_goes_on_where_it_stopped_and_compares_only_what_has_seen_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = write_tiny_model(tmp_path / "tiny.safetensors"), tmp_path / "out"
+    ablate = importlib.import_module("tests.bench.ablation").main
+    words = ["--init", str(model), "--out", str(out), "--steps", "1", "--seeds", "0", "--smoke", "--only"]
+    ablate([*words, "all"])
+    first = (out / "all-0.json").stat().st_mtime_ns
+    ablate([*words, "all", "baseline"])
+    assert (out / "all-0.json").stat().st_mtime_ns == first
+    assert (out / "ablation.png").stat().st_size > 0
+    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert rows[-6:] == ["---", "baseline", "all", "more than baseline", "---", "all"]
+    run = json.loads((out / "all-0.json").read_text(encoding="utf-8"))
+    (out / "all-0.json").write_text(json.dumps({**run, "seen": "something else"}), encoding="utf-8")
+    with pytest.raises(SystemExit, match="have not seen the same"):
+        ablate(["--out", str(out), "--report"])
+
+
 def test_without_the_official_sources_their_benchmark_says_what_it_wants(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,8 @@
 | B16 | `long` | clips that overlap, by their stride | features made again |
 
 `agreement` says how far bf16 masks are from float32 ones on weights that decide clearly, `association` what tells
-objects apart on true masks and `identity` with trained weights, `compiled` what `--compile` brings, `export` how fast
-exported graphs are. What they have in common, and how they behave, is in `machine`;
+objects apart on true masks and `identity` with trained weights, `ablation` what each of GvSEG's ideas adds to a small
+network trained without and with it, `compiled` what `--compile` brings, `export` how fast exported graphs are. What
+they have in common, and how they behave, is in `machine`;
 `tests/test_benchmarks.py` runs each in its smoke mode, so that they keep working.
 """
