@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from gvseg_core.errors import UsageError
 from gvseg_core.registry import choose
@@ -83,6 +83,7 @@ class PixelDecoderSettings(Settings):
     num_heads: PositiveInt = 8
     num_points: PositiveInt = 4  # sampling points per head and level
     feedforward: PositiveInt = 1024  # fixed in the original code, whatever its DIM_FEEDFORWARD says
+    mask_waves: NonNegativeInt = 0  # an axis, of place in the mask features; ours, for networks that see little at once
 
 
 class DecoderSettings(Settings):

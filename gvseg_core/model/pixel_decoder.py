@@ -2,7 +2,9 @@
 
 Source: Mask2Former (Cheng et al. 2022), `pixel_decoder/msdeformattn.py` (facebookresearch/Mask2Former, MIT).
 Differences, none in the numbers: no padding masks and valid ratios, because everything is valid; offsets and attention
-logits come out of one product, x before y; residuals are added within the products.
+logits come out of one product, x before y; residuals are added within the products. Where `mask_waves` asks for it,
+mask features say where they are, as SOLO's do (Wang et al., ECCV 2020, §3.1): a small network that sees a part of an
+object at a time could not tell it from its like elsewhere.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from gvseg_core.model.layers import Conv2d, Linear, initialise, to_picture, to_t
 from gvseg_core.ops.constants import kept
 from gvseg_core.ops.deformable import deformable_attention, deformable_attention_by_grid
 from gvseg_core.ops.fused import linear
-from gvseg_core.ops.positions import picture_code
+from gvseg_core.ops.positions import picture_code, picture_waves
 from gvseg_core.types import Size
 
 _NUM_LEVELS = 3
@@ -44,6 +46,8 @@ class PixelDecoder(nn.Module):
         self.lateral = nn.Sequential(Conv2d(channels[0], dim, 1, bias=False), nn.GroupNorm(_GROUPS, dim))
         self.output = nn.Sequential(Conv2d(dim, dim, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, dim))
         self.mask_features = Conv2d(dim, settings.mask_dim, 1)
+        self._waves = settings.mask_waves
+        self.mask_places = nn.Linear(4 * self._waves, settings.mask_dim, bias=False) if self._waves else None
         self._initialise()
 
     def _initialise(self) -> None:
@@ -54,6 +58,8 @@ class PixelDecoder(nn.Module):
         for conv in (self.lateral[0], self.output[0], self.mask_features):
             assert isinstance(conv, Conv2d)
             initialise(conv, partial(nn.init.kaiming_uniform_, a=1))
+        if self.mask_places is not None:
+            nn.init.zeros_(self.mask_places.weight)  # learnt from nothing, so that other weights may go on with it
 
     def forward(self, maps: list[Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
         """Strides 4, 8, 16, 32, (B, ·, h, w) each → (strides 32, 16, 8), (B, C, h, w) each, and (B, Cm, h, w).
@@ -73,7 +79,15 @@ class PixelDecoder(nn.Module):
 
         held = [_one_by_one(self.lateral, maps)]
         held[0] += F.interpolate(multi_scale[-1], held[0].shape[-2:], mode="bilinear", align_corners=False)
-        return multi_scale, self.mask_features(F.relu_(_one_by_one(self.output, held)))
+        return multi_scale, self._placed(self.mask_features(F.relu_(_one_by_one(self.output, held))))
+
+    def _placed(self, masks: Tensor) -> Tensor:
+        """(B, Cm, h, w) with where each cell is, if that is wanted."""
+        if self.mask_places is None:
+            return masks
+        size = masks.shape[-2], masks.shape[-1]
+        waves = picture_waves(size, self._waves, masks.device).to(self.mask_places.weight.dtype)
+        return masks + to_picture(self.mask_places(waves)[None], size).to(masks.dtype)
 
 
 def _one_by_one(steps: nn.Sequential, held: list[Tensor]) -> Tensor:
@@ -121,10 +135,11 @@ class DeformableAttention(nn.Module):
     def _initialise(self) -> None:
         """Each head looks in a direction of its own, each point a cell farther."""
         nn.init.zeros_(self.sampling_offsets.weight)
-        angle = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        # On the CPU, also where the layer has no numbers (`blank`): arithmetic on `meta` is slow to begin with.
+        angle = torch.arange(self.heads, device="cpu") * (2 * math.pi / self.heads)
         direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
         direction = direction / direction.abs().amax(-1, keepdim=True)
-        steps = torch.arange(1, self.points + 1)[:, None]
+        steps = torch.arange(1, self.points + 1, device="cpu")[:, None]
         offsets = (direction[:, None, None] * steps).expand(-1, _NUM_LEVELS, -1, -1)
         with torch.no_grad():
             self.sampling_offsets.bias.copy_(offsets.reshape(-1))

@@ -69,5 +69,19 @@ def clip_code(num_frames: int, size: Size, dim: int, device: torch.device) -> Te
     return (picture_code(size, dim, device)[None] + time[:, None]).flatten(0, 1)
 
 
+@kept(12)
+def picture_waves(size: Size, num_waves: int, device: torch.device) -> Tensor:
+    """Where every cell of a map is, in standing waves: (h·w, 4·N) float32, rows first. Kept: do not write into it.
+
+    Sines and cosines of 1 … N half-waves over each axis: what is linear in them can be as narrow as 1/N of the picture,
+    where the codes above, whose shortest wave is the picture, cannot.
+    """
+    h, w = size
+    wave = math.pi * torch.arange(1, num_waves + 1, dtype=torch.float32, device=device)
+    y, x = ((torch.arange(n, dtype=torch.float32, device=device) + 0.5)[:, None] / n * wave for n in (h, w))
+    y, x = torch.cat([y.sin(), y.cos()], dim=-1), torch.cat([x.sin(), x.cos()], dim=-1)
+    return torch.cat([y[:, None].expand(h, w, -1), x[None].expand(h, w, -1)], dim=-1).flatten(0, 1)
+
+
 def _indices(length: int, device: torch.device) -> Tensor:
     return torch.arange(1, length + 1, dtype=torch.float32, device=device) / (length + _EPS)

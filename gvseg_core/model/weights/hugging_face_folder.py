@@ -63,6 +63,8 @@ def refuse_unlike(settings: ModelSettings) -> None:
         reasons.append("its queries are each task's own, transformers has learnt ones only")
     if settings.queries.spa:
         reasons.append("it has learnt a projection of shapes and positions")
+    if pixel.mask_waves:
+        reasons.append("its mask features say where they are")
     if pixel.num_heads != decoder.num_heads:
         reasons.append(f"{pixel.num_heads} and {decoder.num_heads} attention heads, wanted the same in both decoders")
     if pixel.num_points != PUBLISHED_POINTS:

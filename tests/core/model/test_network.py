@@ -123,6 +123,17 @@ def test_what_inference_left_behind_does_not_disturb_training(build):
 
 
 @torch.inference_mode()
+def test_mask_features_say_where_they_are_once_that_is_learnt(build):
+    plain, placed = build().eval(), build(mask_waves=3).eval()
+    placed.load_state_dict(plain.state_dict(), strict=False)
+    same(run(placed, clip()), run(plain, clip()), 0)  # so that weights without it may be gone on with
+    torch.nn.init.normal_(placed.pixel_decoder.mask_places.weight)
+    flat = torch.zeros(1, 1, 3, 64, 96)
+    features = placed.encode(flat).mask_features - plain.encode(flat).mask_features
+    assert (features[..., :8] - features[..., -8:]).abs().mean() > 0.1
+
+
+@torch.inference_mode()
 def test_descriptors_are_those_of_the_masks_at_stride_8(build):
     network = build().eval()
     features = network.encode(clip(frames=2))

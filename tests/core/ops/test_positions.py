@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gvseg_core.ops.positions import clip_code, picture_code, place_code
+from gvseg_core.ops.positions import clip_code, picture_code, picture_waves, place_code
 
 CPU = torch.device("cpu")
 
@@ -36,3 +36,16 @@ def test_time_adds_one_vector_to_all_cells_of_a_frame():
     added = clip_code(3, (2, 4), 16, CPU).view(3, 8, 16) - picture_code((2, 4), 16, CPU)
     torch.testing.assert_close(added, added[:, :1].expand_as(added))
     assert (added[0, 0] - added[1, 0]).abs().max() > 0.1
+
+
+def test_waves_can_be_as_narrow_as_they_are_many():
+    size, num = (48, 64), 8
+    waves = picture_waves(size, num, CPU)
+    assert waves.shape == (48 * 64, 4 * num)
+    wanted = torch.zeros(size)
+    wanted[:, 28:36] = 1  # an eighth of the picture
+    fitted = (waves @ torch.linalg.lstsq(waves, wanted.flatten()[:, None]).solution).view(size)
+    assert (fitted.gt(0.5) != wanted.gt(0.5)).float().mean() < 0.05
+    code = picture_code(size, 64, CPU)
+    by_code = (code @ torch.linalg.pinv(code, rtol=1e-3) @ wanted.flatten()[:, None]).view(size)
+    assert (fitted - wanted).square().mean() < (by_code - wanted).square().mean() / 2
