@@ -13,6 +13,7 @@ from gvseg_core.engine.exported import graph_kind, segmenter_of
 from gvseg_core.engine.parts import change_input, choose_head, make_task, name_classes, refuse_without_effect
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.errors import DeviceError
+from gvseg_core.model.blank import blank
 from gvseg_core.model.compiled import Compiled
 from gvseg_core.model.exported.running import open_graph
 from gvseg_core.model.graphs import CudaRecorder, Graphed
@@ -163,7 +164,7 @@ def model_name(model: str | Path) -> str:
 
 def build_network(checkpoint: Checkpoint) -> Network:
     """The network of a checkpoint, with its weights in float32, on the CPU."""
-    with torch.device("meta"):
+    with blank():
         network = Network(checkpoint.settings, checkpoint.heads)
     state = {name: tensor.float() for name, tensor in checkpoint.state.items()}
     network.load_state_dict(state, strict=True, assign=True)

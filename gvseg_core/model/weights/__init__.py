@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from gvseg_core.errors import ModelError
+from gvseg_core.model.blank import blank
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import detectron2, hub, hugging_face, mmdet, native
 from gvseg_core.model.weights.backbones import read_backbone
@@ -61,7 +60,7 @@ def _read(path: Path, allow_partial: bool) -> Checkpoint:
 
 def _fitted(checkpoint: Checkpoint, where: str, allow_partial: bool) -> Checkpoint:
     """The checkpoint, its tensors compared by name and shape with the network that its settings build."""
-    with torch.device("meta"):
+    with blank():
         network = Network(checkpoint.settings, checkpoint.heads)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     hint = f"the file looks like {describe(checkpoint.settings, checkpoint.heads)}"

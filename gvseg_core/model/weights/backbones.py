@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gvseg_core.config import ResNetSettings, SwinSettings
 from gvseg_core.errors import ModelError
 from gvseg_core.model.backbones import build_backbone
+from gvseg_core.model.blank import blank
 from gvseg_core.model.weights.checkpoint import check_numbers, match
 from gvseg_core.model.weights.containers import Container, read_container
 from gvseg_core.model.weights.layouts import DERIVED, DETECTRON2_RESNET, RESNET, SWIN, TIMM_SWIN, Layout, to_ours
@@ -73,7 +73,7 @@ def read_backbone(path: Path, window: int | None = None) -> tuple[ResNetSettings
     state, _ = to_ours(container.tensors, layout, path)
     check_numbers(state, str(path))
     settings = backbone_of(state, str(path))
-    with torch.device("meta"):
+    with blank():
         expected = {f"backbone.{n}": tuple(t.shape) for n, t in build_backbone(settings).state_dict().items()}
     new = {name for name in expected if name.startswith("backbone.norm") and name not in state}
     match(state, {name: shape for name, shape in expected.items() if name not in new}, str(path))
