@@ -13,9 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from gvseg_core.config import InputSettings, ModelSettings, Settings, TrackSettings, load_yaml, parse
-from gvseg_core.errors import UsageError
+from gvseg_core.errors import ModelError, UsageError
 from gvseg_core.registry import choose
 from gvseg_core.types import TaskName
+
+BUNDLED = "nano"
+"""The model that comes with gvseg: a word that `--model` takes, and what is meant where it is left out."""
+BUNDLED_NOTE = f"model: {BUNDLED}, the small one that comes with gvseg, for research use; --model takes others"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -126,6 +130,7 @@ class Preset(Settings):
 
     task: TaskName | None = None
     benchmark: str | None = None
+    licence: str | None = None  # of the weights that come of it, as their file says; None: it says nothing
     model: ModelSettings = ModelSettings()
     input: InputSettings = InputSettings()
     tracking: TrackSettings = TrackSettings()
@@ -140,9 +145,19 @@ class Preset(Settings):
 
 def presets() -> dict[str, Path]:
     """The presets that came with gvseg, by name: beside the package in a checkout, inside it in a wheel."""
-    here = Path(__file__).parent
-    folder = next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), here / "presets")
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(_folder().glob("*.yaml"))}
+
+
+def bundled_weights() -> Path:
+    """The file of the model `BUNDLED`, which lies among the presets.
+
+    Raises:
+        ModelError: this installation lacks it.
+    """
+    path = _folder() / f"{BUNDLED}.safetensors"
+    if not path.is_file():
+        raise ModelError(f"{path}: not there, and comes with gvseg; install gvseg anew, or choose another --model")
+    return path
 
 
 def load_preset(name_or_file: str, changes: Mapping[str, Any] | None = None) -> Preset:
@@ -177,6 +192,11 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(known, Mapping) and isinstance(value, Mapping)
         result[key] = merged(known, value) if both else value  # type: ignore[arg-type]
     return result
+
+
+def _folder() -> Path:
+    here = Path(__file__).parent
+    return next((f for f in (here / "presets", here.parent / "presets") if f.is_dir()), here / "presets")
 
 
 def _find(name_or_file: str) -> Path:

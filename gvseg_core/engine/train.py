@@ -44,6 +44,7 @@ from gvseg_core.engine.training.learner import Learner
 from gvseg_core.engine.training.log import RunLog, draw_curves, read_log
 from gvseg_core.engine.training.optimiser import rate, trainable
 from gvseg_core.engine.training.processes import Processes
+from gvseg_core.engine.training.provenance import origin_of
 from gvseg_core.engine.training.settings import TrainRequest, as_json
 from gvseg_core.engine.training.start import new_network
 from gvseg_core.engine.training.state import (
@@ -202,14 +203,16 @@ class Training:
         return state
 
     def _network(self, *, is_new: bool) -> Network:
-        network, notes = new_network(
+        init = self.request.init if is_new else None
+        network, notes, sha256 = new_network(
             self.preset.model,
             vocabularies_of(self.sources),
-            init=self.request.init if is_new else None,
+            init=init,
             seed=self.settings.seed,
             allow_partial=self.request.allow_partial,
             offline=self.request.offline,
         )
+        self.origin = origin_of(init, sha256)
         self._note(*notes)
         if self.settings.checkpointing:
             checkpoint_activations(network)
@@ -219,6 +222,7 @@ class Training:
         put_back(state, self.stepper, self.average)
         self.step, self.bad_in_row = state.step, int(state.facts["bad"])
         self.means = Means(**state.facts["means"])
+        self.origin = dict(state.facts.get("origin", self.origin))
         self._note(f"going on after step {self.step} of {self.settings.steps}")
         if self.processes.is_first:  # it may have been killed before these were written
             self._write_weights(LAST)
@@ -279,6 +283,7 @@ class Training:
                 facts = {
                     "bad": self.bad_in_row,
                     "means": asdict(self.means),
+                    "origin": self.origin,
                     "surroundings": surroundings_of(self.sources),
                 }
                 size = self.processes.size
@@ -288,7 +293,8 @@ class Training:
 
     def _write_weights(self, name: str) -> None:
         path = self.folder / name
-        write_weights(path, self.step, self.stepper, self.average, self.preset, self.sources, self.request)
+        stepper, average = self.stepper, self.average
+        write_weights(path, self.step, stepper, average, self.preset, self.sources, self.request, self.origin)
 
     def _lacks_validation(self) -> bool:
         """Whether the weights are to be looked at after this step, and have not been."""

@@ -18,6 +18,8 @@ from gvseg_core import __version__
 from gvseg_core.data.training.samples import Sample
 from gvseg_core.data.training.sources import Source, vocabularies_of
 from gvseg_core.engine.training.ema import Average
+from gvseg_core.engine.training.log import read_log
+from gvseg_core.engine.training.provenance import SETTINGS, provenance_of, taught_by
 from gvseg_core.engine.training.settings import TrainRequest, as_json
 from gvseg_core.engine.training.state import State, pack_optimiser, unpack_optimiser, writing_tensors
 from gvseg_core.engine.training.step import Stepper, Told
@@ -26,7 +28,7 @@ from gvseg_core.files import PartFile, writing
 from gvseg_core.model.weights import Checkpoint, write_checkpoint
 from gvseg_core.recipes import Preset
 
-SETTINGS, BAD_BATCH = "settings.yaml", "bad-batch.safetensors"
+BAD_BATCH = "bad-batch.safetensors"
 
 
 @dataclass
@@ -114,8 +116,14 @@ def write_weights(
     preset: Preset,
     sources: Sequence[Source],
     request: TrainRequest,
+    origin: Mapping[str, str],
 ) -> None:
-    """The weights as `--model` reads them: averaged ones where there are.
+    """The weights as `--model` reads them: averaged ones where there are. Of the class heads that were taught a task,
+    that of the first set among the settings answers for it.
+
+    Args:
+        path: in the run's folder, whose log goes along.
+        origin: what the run began with, see `provenance.origin_of`.
 
     Raises:
         OutputError: the file cannot be written; what stands there stays.
@@ -130,13 +138,8 @@ def write_weights(
         vocabularies=vocabularies_of(sources),
         tasks=tuple(sorted({source.lesson.task for source in sources})),
         answers={source.lesson.task: source.lesson.vocabulary.name for source in reversed(sources)},
-        provenance={
-            "gvseg": __version__,
-            "preset": Path(request.preset).stem,
-            "steps": str(step),
-            "data": "; ".join(map(str, sources)),
-            "init": request.init or "",
-        },
+        taught=taught_by(sources),
+        provenance=provenance_of(preset, Path(request.preset).stem, step, sources, origin, read_log(path.parent)),
     )
     with PartFile(path, overwrite=True) as part, writing_tensors(path):
         write_checkpoint(part.path, checkpoint)

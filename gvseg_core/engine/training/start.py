@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,12 +17,21 @@ from gvseg_core.config import ModelSettings, SwinSettings
 from gvseg_core.errors import ModelError
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, describe, read_backbone, read_checkpoint
+from gvseg_core.model.weights.checkpoint import hash_tensors
 from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.model.weights.renaming import some
 from gvseg_core.types import Vocabulary
 
 RENEWED = ("class_heads.", "queries.", "decoder.shape_position.")
 """Parts that belong to a task or a vocabulary: where they do not fit they start anew."""
+
+
+class Beginning(NamedTuple):
+    """What a run starts from."""
+
+    network: Network  # on the CPU
+    notes: list[str]  # a line for each thing that `init` did not give
+    sha256: str = ""  # of the tensors of `init`; empty without it
 
 
 def new_network(
@@ -32,7 +42,7 @@ def new_network(
     seed: int = 0,
     allow_partial: bool = False,
     offline: bool = False,
-) -> tuple[Network, list[str]]:
+) -> Beginning:
     """A network to be trained.
 
     Args:
@@ -43,16 +53,13 @@ def new_network(
         allow_partial: let every part that does not fit start anew.
         offline: take hub models from the local cache only.
 
-    Returns:
-        The network on the CPU, and a line for each thing that `init` did not give.
-
     Raises:
         ModelError: `init` is not weights, or does not fit.
     """
     torch.manual_seed(seed)
     network = Network(settings, {name: len(vocabulary) for name, vocabulary in vocabularies.items()})
     if init is None:
-        return network, []
+        return Beginning(network, [])
     given, whole = _read(init, settings, allow_partial=allow_partial, offline=offline)
     own = network.state_dict()
     fits = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
@@ -67,7 +74,8 @@ def new_network(
             f"{looks}; choose a preset of that size, or --allow-partial to start the rest anew"
         )
     network.load_state_dict({**own, **{name: tensor.float() for name, tensor in fits.items()}})
-    return network, _told(init, missing, given.keys() - fits.keys())
+    sha256 = hash_tensors(given) if whole is None else whole.sha256
+    return Beginning(network, _told(init, missing, given.keys() - fits.keys()), sha256)
 
 
 def _read(

@@ -159,7 +159,7 @@ def _shaping(settings: Mapping[str, Any]) -> dict[str, Any]:
     train = dict(settings.get("train") or {})
     for name in ("log_every", "save_every", "validate_every", "max_bad_steps", "workers", "checkpointing"):
         train.pop(name, None)
-    return {**settings, "train": train}
+    return {**settings, "train": train, "licence": None}
 
 
 def _read(path: Path) -> State:

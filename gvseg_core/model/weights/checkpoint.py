@@ -36,6 +36,7 @@ class Checkpoint:
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tasks: tuple[TaskName, ...] = ()  # what it was trained for; empty when nobody says
     answers: Mapping[TaskName, str] = field(default_factory=dict)  # the class head of each task, of several
+    taught: Mapping[str, tuple[TaskName, ...]] = field(default_factory=dict)  # class head → tasks; empty: nobody says
     hints: tuple[str, ...] = ()  # words that may tell the data set: file and folder names, configured data sets
     notes: tuple[str, ...] = ()  # one line each, for people: what was left out of the file, and why
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +68,10 @@ class Checkpoint:
         known = {name: v for name, v in self.vocabularies.items() if name != head} | {vocabulary.name: vocabulary}
         names = {name: n for name, n in self.class_names.items() if name != head}
         return replace(self, state=state, vocabularies=known, class_names=names)
+
+    def knows(self, head: str, task: TaskName) -> bool:
+        """Whether a class head was taught a task, as far as the file says: one that says nothing may know any."""
+        return not self.taught or task in self.taught.get(head, ())
 
     def check_task(self, task: TaskName) -> None:
         """Refuse a task that the weights were not trained for, when they say what they were trained for.

@@ -1,7 +1,9 @@
 """Our own format: one `.safetensors` file that says all that `predict` needs, and whose tensors are signed for.
 
 Everything but the tensors is one JSON text under the metadata key `gvseg` (one key, because the format does not keep
-the order of several, and the same model should be the same bytes).
+the order of several, and the same model should be the same bytes). Of several class heads it says which tasks each was
+`taught`, and which one `answers` for a task unless somebody says otherwise. `provenance` is texts, for people; those
+that training writes are told of in `engine.training.provenance`.
 """
 
 from __future__ import annotations
@@ -46,6 +48,11 @@ def read(container: Container) -> Checkpoint:
         vocabularies = {name: vocabulary_from(name, rows) for name, rows in said["vocabularies"].items()}
         tasks = tuple(task for task in said["tasks"] if task in get_args(TaskName))
         answers = {task: head for task, head in said.get("answers", {}).items() if head in vocabularies}
+        taught = {
+            head: tuple(task for task in tasks_of_head if task in get_args(TaskName))
+            for head, tasks_of_head in said.get("taught", {}).items()
+            if head in vocabularies
+        }
         signed = str(said["sha256"])
         provenance = {str(key): str(value) for key, value in said["provenance"].items()}
         settings = parse(ModelSettings, said["model"], f"{path}: model")
@@ -69,6 +76,7 @@ def read(container: Container) -> Checkpoint:
         vocabularies=vocabularies,
         tasks=tasks,
         answers=answers,
+        taught=taught,
         hints=(path.stem,),
         provenance=provenance,
     )
@@ -98,6 +106,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
         "vocabularies": {name: rows_of(vocabulary) for name, vocabulary in checkpoint.vocabularies.items()},
         "tasks": list(checkpoint.tasks),
         "answers": dict(checkpoint.answers),
+        "taught": {head: list(tasks) for head, tasks in checkpoint.taught.items()},
         "provenance": dict(checkpoint.provenance),
     }
     save_file(state, path, metadata={KEY: json.dumps(said, sort_keys=True, ensure_ascii=False)})

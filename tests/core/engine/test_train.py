@@ -20,6 +20,7 @@ from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.engine.evaluation.watching import Nobody
 from gvseg_core.engine.train import Pace, Training
 from gvseg_core.engine.training.log import read_log
+from gvseg_core.engine.training.provenance import records_of
 from gvseg_core.engine.training.settings import TrainRequest
 from gvseg_core.engine.training.state import STATE, load_state
 from gvseg_core.engine.training.step import Stepper, Told
@@ -246,6 +247,10 @@ def test_a_run_leaves_settings_log_curves_and_weights(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(folder / "last.safetensors")
     assert set(checkpoint.tasks) == set(TASKS)
     assert set(checkpoint.vocabularies) == {"demo", "demo_things", "object"}
+    assert checkpoint.answers == {"vis": "demo_things", "vss": "demo", "vps": "demo", "evs": "object"}
+    assert checkpoint.taught == {"demo_things": ("vis",), "demo": ("vps", "vss"), "object": ("evs",)}
+    assert [record["step"] for record in records_of(checkpoint.provenance)] == [1, 2]
+    assert checkpoint.provenance["init_sha256"] == ""
     for line in (folder / "log.jsonl").read_text().splitlines():
         assert {"loss", "class", "mask", "dice", "contrast", "gradient", "lr"} <= json.loads(line).keys()
 
@@ -259,6 +264,15 @@ def test_weights_of_other_classes_keep_all_but_what_speaks_of_classes(tmp_path: 
     first, second = (read_checkpoint(tmp_path / name / "last.safetensors").state for name in ("first", "second"))
     torch.testing.assert_close(second["decoder.norm.weight"], first["decoder.norm.weight"])
     torch.testing.assert_close(second["backbone.conv1.weight"], first["backbone.conv1.weight"])
+
+
+def test_weights_say_what_their_run_began_with_also_if_it_was_stopped(tmp_path: Path) -> None:
+    run(tmp_path, "vis", out="first", steps=1, batch_size=1)
+    init = tmp_path / "first" / "last.safetensors"
+    run(tmp_path, "vis", out="second", steps=2, batch_size=1, init=str(init), stop_after=1)
+    run(tmp_path, "vis", out="second", steps=2, batch_size=1, resume=True)
+    said = read_checkpoint(tmp_path / "second" / "last.safetensors").provenance
+    assert (said["steps"], said["init"], said["init_sha256"]) == ("2", "last.safetensors", read_checkpoint(init).sha256)
 
 
 def test_fp16_is_refused_on_a_cpu_before_anything_is_written(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def stepper_of(preset: Preset, sources: Sequence[Source], processes: Processes |
     """A new network, ready for its first step, as `Training` makes it."""
     settings = preset.train
     assert settings is not None
-    network, _ = new_network(preset.model, vocabularies_of(sources), seed=settings.seed)
+    network, *_ = new_network(preset.model, vocabularies_of(sources), seed=settings.seed)
     if settings.checkpointing:
         checkpoint_activations(network)
     lessons = {(s.lesson.task, s.lesson.vocabulary.name): s.lesson.vocabulary for s in sources}

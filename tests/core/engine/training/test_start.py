@@ -22,7 +22,7 @@ TINY = load_preset("tiny").model
 
 
 def written(path: Path, settings: ModelSettings = TINY, vocabulary: Vocabulary = PETS, seed: int = 1) -> str:
-    network, _ = new_network(settings, {vocabulary.name: vocabulary}, seed=seed)
+    network, *_ = new_network(settings, {vocabulary.name: vocabulary}, seed=seed)
     state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     heads = {vocabulary.name: vocabulary}
     write_checkpoint(path, Checkpoint(settings, InputSettings(), state, "gvseg", "", vocabularies=heads))
@@ -37,7 +37,7 @@ def test_the_seed_is_all_that_a_new_network_depends_on() -> None:
 
 def test_the_same_classes_are_taken_over_whole(tmp_path: Path) -> None:
     init = written(tmp_path / "a.safetensors")
-    network, notes = new_network(TINY, {"pets": PETS}, init=init, seed=9)
+    network, notes, _ = new_network(TINY, {"pets": PETS}, init=init, seed=9)
     given = read_checkpoint(init).state
     assert all(torch.equal(tensor, given[name]) for name, tensor in network.state_dict().items())
     assert notes == []
@@ -48,7 +48,7 @@ def test_the_same_classes_are_taken_over_whole(tmp_path: Path) -> None:
 )
 def test_other_classes_start_anew_and_all_else_is_kept(tmp_path: Path, wanted: Vocabulary) -> None:
     init = written(tmp_path / "a.safetensors")
-    network, notes = new_network(TINY, {wanted.name: wanted}, init=init, seed=9)
+    network, notes, _ = new_network(TINY, {wanted.name: wanted}, init=init, seed=9)
     given, found = read_checkpoint(init).state, network.state_dict()
     of_classes = {name for name in found if f".{wanted.name}." in name}
     assert all(torch.equal(found[name], given[name]) for name in found.keys() - of_classes)
@@ -61,16 +61,16 @@ def test_other_classes_start_anew_and_all_else_is_kept(tmp_path: Path, wanted: V
 def test_learnt_queries_give_way_to_task_queries(tmp_path: Path) -> None:
     learnt = TINY.model_copy(update={"queries": TINY.queries.model_copy(update={"source": "learned", "spa": False})})
     init = written(tmp_path / "a.safetensors", learnt)
-    _, notes = new_network(TINY, {"pets": PETS}, init=init)
+    _, notes, _ = new_network(TINY, {"pets": PETS}, init=init)
     assert "decoder.shape_position, queries.evs, queries.vis, queries.vps, queries.vss" in notes[0]
     assert "no place here: queries.learned" in notes[1]
 
 
 def test_a_backbone_alone_is_enough(tmp_path: Path) -> None:
-    network, _ = new_network(load_preset("gvseg_r50").model, {"pets": PETS}, seed=1)
+    network, *_ = new_network(load_preset("gvseg_r50").model, {"pets": PETS}, seed=1)
     state = {n.removeprefix("backbone."): t for n, t in network.state_dict().items() if n.startswith("backbone.")}
     save_file(state, tmp_path / "resnet50.safetensors")
-    again, notes = new_network(
+    again, notes, _ = new_network(
         load_preset("gvseg_r50").model, {"pets": PETS}, init=str(tmp_path / "resnet50.safetensors"), seed=2
     )
     assert all(torch.equal(again.backbone.state_dict()[name], tensor) for name, tensor in state.items())
@@ -82,7 +82,7 @@ def test_weights_of_another_size_are_refused_unless_that_is_allowed(tmp_path: Pa
     init = written(tmp_path / "a.safetensors")
     with pytest.raises(ModelError, match=r"decoder\.layers\.0\.linear1.*--allow-partial"):
         new_network(wider, {"pets": PETS}, init=init)
-    _, notes = new_network(wider, {"pets": PETS}, init=init, allow_partial=True)
+    _, notes, _ = new_network(wider, {"pets": PETS}, init=init, allow_partial=True)
     assert "decoder.layers" in notes[0]
 
 

@@ -32,6 +32,8 @@ def make(**changes: Any) -> Checkpoint:
         sha256="",
         vocabularies={"world": WORLD},
         tasks=("vis", "vps"),
+        answers={"vis": "world"},
+        taught={"world": ("vis", "vps")},
         provenance={"trained on": "synth", "steps": "100"},
     )
     return replace(whole, **changes)
@@ -60,7 +62,7 @@ def test_what_is_written_comes_back_whole(tmp_path: Path) -> None:
     sha256 = write_checkpoint(path, checkpoint)
     found = read_checkpoint(path)
     assert same(found.state, checkpoint.state)
-    for field in ("settings", "input", "vocabularies", "tasks", "provenance", "format", "heads"):
+    for field in ("settings", "input", "vocabularies", "tasks", "answers", "taught", "provenance", "format", "heads"):
         assert getattr(found, field) == getattr(checkpoint, field), field
     assert found.sha256 == sha256
 
