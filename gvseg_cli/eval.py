@@ -58,7 +58,7 @@ def evaluate(
     gvseg eval --bench ovis --gt annotations_valid.json --results results.json
     gvseg eval --bench vipseg --data VIPSeg --model M --save-results out
     gvseg eval --bench ytvis21 --data YTVIS21 --model M --submission out.zip
-    gvseg eval --bench synth --task vps --model M     rendered; needs no data
+    gvseg eval --bench synth --task vps     rendered; needs no data
     torchrun --nproc-per-node 8 -m gvseg_cli eval ...
     """
     console, interrupts = context.obj
@@ -105,7 +105,7 @@ def _refuse_stray(words: Sequence[str], bench: str | None) -> None:
     if bench is None and words[0] in asked.BENCH_NAMES.split():
         raise UsageError(f"{words[0]!r} stands alone; a benchmark is named by --bench {words[0]}")
     raise UsageError(
-        f"{words[0]!r} stands alone; eval takes --gt GT --results RESULTS to score files, or --data ROOT --model M to "
+        f"{words[0]!r} stands alone; eval takes --gt GT --results RESULTS to score files, or --data ROOT to "
         "run a model (a single video is for gvseg predict)"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -24,6 +25,9 @@ def export(
     format: given.Format = None,  # noqa: A002 - the option's name
     task: given.Task = None,
     vocabulary: given.KnownSet = None,
+    dtype: given.Dtype = None,
+    run: given.Run = None,
+    init: given.Init = None,
     output: given.Output = None,
     overwrite: given.Overwrite = False,
     as_json: given.Json = False,
@@ -41,14 +45,13 @@ def export(
     gvseg export --model M --format torch --size 360     M.pt2, for 640x360
     gvseg export --model M.pkl --format hf -o folder     for transformers
     gvseg export --model M.pth --format safetensors     gvseg's own file
+    gvseg export --model M --format safetensors --dtype fp16 -o half.safetensors
 
     What is written is run beside the original on rendered frames; if it differs too much, the exit code is 1 and
     nothing is kept.
     """
     console, _ = context.obj
     console.quiet, console.debug = quiet, debug
-    if model is None:
-        raise UsageError("say what to export: --model takes any weights that predict takes")
     if format is None:
         raise UsageError(f"say what to write: {FORMATS}")
     values: dict[str, Any] = {
@@ -59,6 +62,9 @@ def export(
         "dynamic": dynamic,
         "task": task,
         "vocabulary": vocabulary,
+        "dtype": dtype,
+        "run": None if run is None else Path(run),
+        "init": init,
         "overwrite": overwrite,
         "offline": offline,
     }
@@ -68,8 +74,11 @@ def export(
 def _run(values: dict[str, Any], dry_run: bool, as_json: bool, console: Console) -> int:
     from gvseg_core.config import parse
     from gvseg_core.engine.exporting.settings import ExportSettings, check_together
+    from gvseg_core.recipes import BUNDLED, BUNDLED_NOTE
 
-    settings = parse(ExportSettings, values, "export")
+    settings = parse(ExportSettings, {**values, "model": values["model"] or BUNDLED}, "export")
+    if values["model"] is None:
+        console.note(BUNDLED_NOTE)
     check_together(settings)
 
     from gvseg_core.engine.export import Export  # torch arrives here, which takes a while

@@ -7,7 +7,10 @@ from typing import Annotated
 from gvseg_cli.options import HOW, RUN, _option
 
 WHAT = "What to export"
-Model = Annotated[str | None, _option(WHAT, "--model", "Any weights that predict takes.", "M")]
+Model = Annotated[
+    str | None,
+    _option(WHAT, "--model", "Any weights that predict takes; else nano, which comes with gvseg.", "M"),
+]
 Format = Annotated[
     str | None,
     _option(
@@ -19,6 +22,16 @@ Format = Annotated[
 ]
 Task = Annotated[
     str | None, _option(WHAT, "--task", "Whose queries go along, where tasks have their own.", "vis|vss|vps|evs")
+]
+Dtype = Annotated[
+    str | None, _option(WHAT, "--dtype", "Of the tensors in safetensors: fp16 is half the size; else as they are.", "D")
+]
+Run = Annotated[
+    str | None,
+    _option(WHAT, "--run", "The folder they were trained in: its settings and log go along (safetensors).", "RUN"),
+]
+Init = Annotated[
+    str | None, _option(WHAT, "--init", "What that run began with, where the weights do not say.", "WEIGHTS")
 ]
 KnownSet = Annotated[str | None, _option(WHAT, "--vocabulary", "Which classes go along, or what they are: coco.", "V")]
 

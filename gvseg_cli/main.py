@@ -66,11 +66,11 @@ def gvseg(
     """Segment any video: objects, classes, both, or what you point at (GvSEG, ECCV 2024).
 
     \b
-    gvseg predict clip.mp4 --task vis --model M     clip.vis.mp4, clip.vis.json
+    gvseg predict clip.mp4 --task vis     clip.vis.mp4, clip.vis.json
     gvseg predict clips/ -o out --task vss --model M     all clips of a folder
-    gvseg predict demo --task vps --model M     no video at hand: a rendered one
+    gvseg predict demo --task vps     no video at hand: a rendered one
     gvseg eval --bench ovis --gt GT --results R     the official numbers, for files
-    gvseg eval --bench synth --task vis --model M     for a model; no data needed
+    gvseg eval --bench synth --task vis     for a model; no data needed
     gvseg train --preset synth_tiny     a network of one's own, from rendered data
     gvseg export --model M --format onnx     the same network elsewhere, proven equal
 

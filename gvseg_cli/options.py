@@ -22,8 +22,9 @@ Inputs = Annotated[
 ]
 
 MODEL_FORMS = (
-    "a gvseg .safetensors file, a Hugging Face Mask2Former folder, hf://org/name, a detectron2 or mmdet .pkl or .pth "
-    "file, an exported .onnx or .pt2, or truth (the demo's own)"
+    "nano, which comes with gvseg and is meant where this is left out; a gvseg .safetensors file, a Hugging Face "
+    "Mask2Former folder, hf://org/name, a detectron2 or mmdet .pkl or .pth file, an exported .onnx or .pt2, or truth "
+    "(the demo's own)"
 )
 
 WHAT = "What to find"

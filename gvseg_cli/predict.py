@@ -68,17 +68,15 @@ def predict(
     """Segment videos and write what was found.
 
     \b
-    gvseg predict clip.mp4 --task vis --model M     clip.vis.mp4 and .json, here
+    gvseg predict clip.mp4 --task vis     clip.vis.mp4 and .json, here
     gvseg predict clips/ -o out --task vss --save png --model M     class maps
-    gvseg predict dog.mp4 --task evs --exemplar box:40,60,200,180 --model M
-    gvseg predict - -o - --task vps --model M <in.mkv | ffplay -
+    gvseg predict dog.mp4 --task evs --exemplar box:40,60,200,180
+    gvseg predict - -o - --task vps <in.mkv | ffplay -
     """
     console, interrupts = context.obj
     console.quiet, console.verbose, console.debug = quiet, verbose, debug
     if task is None:
         raise UsageError(f"say what to find: {TASKS}")
-    if model is None:
-        raise UsageError(f"no model comes with gvseg yet; --model takes {given.MODEL_FORMS}")
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other; choose one")
     values: dict[str, Any] = {
@@ -143,12 +141,16 @@ def _run(
     from gvseg_core.engine.outputs import plan
     from gvseg_core.engine.settings import PredictSettings, check_together, parse_overrides
     from gvseg_core.ops.allocator import share_one_heap
+    from gvseg_core.recipes import BUNDLED, BUNDLED_NOTE
 
     share_one_heap()
-    settings = parse(PredictSettings, {**values, "overrides": parse_overrides(overrides)}, "predict")
+    given = {**values, "model": values["model"] or BUNDLED, "overrides": parse_overrides(overrides)}
+    settings = parse(PredictSettings, given, "predict")
     check_together(settings)
     watcher = progress(way, console)
     jobs = plan(settings)
+    if values["model"] is None:
+        watcher.note(BUNDLED_NOTE)
     watcher.run_begins()
 
     from gvseg_core.engine.predict import Prediction  # torch arrives here, which takes a while

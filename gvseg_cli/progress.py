@@ -33,6 +33,10 @@ class Progress:
     def run_begins(self) -> None:
         """The command has been understood; what it needs is being loaded."""
 
+    def note(self, text: str) -> None:
+        """One line worth knowing of the run as a whole."""
+        self.console.note(text)
+
     def model_loading(self, model: str) -> None:
         self.console.detail(f"loading {model}")
 
@@ -131,9 +135,12 @@ class Silent(Progress):
 
 
 class JsonLines(Progress):
-    """One JSON object a line, about once a second, for programs: `event` is model, begin, progress, end or run."""
+    """One JSON object a line, about once a second; `event` is note, model, begin, progress, end or run."""
 
     interval = 1.0
+
+    def note(self, text: str) -> None:
+        self._tell("note", text=text)
 
     def model_loaded(self, seconds: float, provenance: Mapping[str, Any]) -> None:
         self._tell("model", seconds=round(seconds, 3), **provenance)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import gvseg_core
-from gvseg_core.recipes import presets
+from gvseg_core.recipes import bundled_weights, presets
 
 ROOT = Path(__file__).parent.parent
 NOT_BUILT_FROM = shutil.ignore_patterns(".git", ".*_cache", "__pycache__", "*.egg-info", "build", "dist", "tests")
@@ -55,6 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_presets_and_the_marks_of_a_typed_package(site: Path) -> None:
     found = {path.stem for path in (site / "gvseg_core" / "presets").glob("*.yaml")}
     assert found == set(presets())
+    assert (site / "gvseg_core" / "presets" / "nano.safetensors").read_bytes() == bundled_weights().read_bytes()
     assert (site / "gvseg_core" / "py.typed").exists()
     assert (site / "gvseg_cli" / "py.typed").exists()
     assert not (site / "tests").exists()
@@ -72,7 +73,7 @@ def test_the_installed_command_works(site: Path, tmp_path: Path) -> None:
     command = str(site / "bin" / "gvseg")
     version = run(command, "--version", cwd=tmp_path, PYTHONPATH=str(site))
     assert version.stdout == f"gvseg {gvseg_core.__version__}\n", version.stderr
-    words = ("predict", "demo:frames=2,size=64x48", "--task", "vps", "--model", "truth")
+    words = ("predict", "demo:frames=2,size=64x48", "--task", "vps")
     done = run(command, *words, cwd=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"demo.vps.mp4", "demo.vps.json"}

@@ -10,7 +10,14 @@ import torch
 
 from gvseg_core.engine.devices import arithmetic, choose_device, choose_dtype
 from gvseg_core.engine.exported import graph_kind, segmenter_of
-from gvseg_core.engine.parts import change_input, choose_head, make_task, name_classes, refuse_without_effect
+from gvseg_core.engine.parts import (
+    change_input,
+    choose_head,
+    make_task,
+    name_classes,
+    refuse_without_effect,
+    untaught,
+)
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
 from gvseg_core.errors import DeviceError
 from gvseg_core.model.blank import blank
@@ -22,7 +29,7 @@ from gvseg_core.model.weights import Checkpoint, read_checkpoint
 from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.ops.allocator import give_back_freed_memory
 from gvseg_core.segmenter import Segmenter
-from gvseg_core.types import TaskName
+from gvseg_core.types import TaskName, Vocabulary
 
 
 def load_segmenter(
@@ -35,6 +42,7 @@ def load_segmenter(
     conf: float | None = None,
     classes: Sequence[str] = (),
     vocabulary: str | None = None,
+    wanted: Vocabulary | None = None,
     settings: Mapping[str, Any] | None = None,
     compile: bool = False,  # noqa: A002 - as in torch, and on the command line
     offline: bool = False,
@@ -42,7 +50,7 @@ def load_segmenter(
     """A network ready to segment videos.
 
     Args:
-        model: a file, a Hugging Face folder, or `hf://org/name`, see `gvseg_core.model.weights.read_checkpoint`; an
+        model: a file, a Hugging Face folder, `hf://org/name` or `nano`, see `model.weights.read_checkpoint`; an
             exported graph, see `gvseg_core.model.exported`; or `truth`, see `gvseg_core.engine.truth`.
         task: what is asked of it.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "1" (the same) or "mps".
@@ -51,6 +59,8 @@ def load_segmenter(
         conf: least score of an object; the task's own by default.
         classes: names or class ids that are looked for; () is all.
         vocabulary: which known set the classes are of, where the file does not tell; or which of its heads answers.
+        wanted: the classes that results will be compared with, if that is known; of several heads the one that has most
+            of them answers, see `choose_head`.
         settings: `{"input": …, "tracking": …}`: what differs from the model's own settings.
         compile: through `torch.compile`, see `gvseg_core.model.compiled`.
         offline: never use the network to fetch weights.
@@ -91,6 +101,7 @@ def load_segmenter(
         conf=conf,
         classes=classes,
         vocabulary=vocabulary,
+        wanted=wanted,
         settings=settings,
         compile=compile,
     )
@@ -107,6 +118,7 @@ def make_segmenter(
     conf: float | None = None,
     classes: Sequence[str] = (),
     vocabulary: str | None = None,
+    wanted: Vocabulary | None = None,
     settings: Mapping[str, Any] | None = None,
     compile: bool = False,  # noqa: A002
 ) -> Segmenter:
@@ -114,7 +126,7 @@ def make_segmenter(
     place = torch.device(device)
     checkpoint = name_classes(checkpoint, vocabulary)
     checkpoint.check_task(task)
-    head = choose_head(checkpoint, vocabulary, task)
+    head = choose_head(checkpoint, vocabulary, task, wanted)
     overrides = settings or {}
     prepared = change_input(checkpoint.input, overrides.get("input", {}), size)
     network = build_network(checkpoint).prepare_for_inference(dtype)
@@ -131,7 +143,7 @@ def make_segmenter(
         "vocabulary": head.name,
         **arithmetic(place, dtype),
         "compile": compile,
-        "notes": list(checkpoint.notes),
+        "notes": [*checkpoint.notes, *untaught(checkpoint, head, task)],
     }
     segmenter = Segmenter(
         network,

@@ -11,15 +11,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gvseg_core.engine.exporting.comparison import LOGITS, MASK_IOU, Comparison
+import torch
+
+from gvseg_core.engine.exporting.comparison import Comparison
 from gvseg_core.engine.exporting.formats import FORMATS, Job, Proof
 from gvseg_core.engine.exporting.settings import ExportSettings, picture_size
 from gvseg_core.engine.parts import choose_head, name_classes
+from gvseg_core.engine.training.provenance import told_by_run
 from gvseg_core.engine.truth import TRUTH
 from gvseg_core.errors import ExportError, UsageError
 from gvseg_core.files import PartFile, PartFolder, check_target, same_file
-from gvseg_core.model.weights import describe, read_checkpoint
+from gvseg_core.model.weights import Checkpoint, describe, read_checkpoint
+from gvseg_core.model.weights.checkpoint import hash_tensors
 from gvseg_core.ops.resize import input_size
+from gvseg_core.recipes import BUNDLED, bundled_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Exported:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return asdict(self) | {"path": str(self.path), "bounds": {"class_logits": LOGITS, "mask_iou": MASK_IOU}}
+        logits, mask_iou = self.comparisons[0].bounds
+        return asdict(self) | {"path": str(self.path), "bounds": {"class_logits": logits, "mask_iou": mask_iou}}
 
 
 class Export:
@@ -56,10 +62,12 @@ class Export:
         settings, target = self.settings, self.settings.target
         if settings.model == TRUTH:
             raise UsageError(f"--model {TRUTH} has no network to export")
-        if same_file(Path(settings.model), target):
+        if same_file(bundled_weights() if settings.model == BUNDLED else Path(settings.model), target):
             raise UsageError(f"{target} is the model itself; choose another name with -o")
         check_target(target, settings.overwrite, folder=self._format.is_folder)
         checkpoint = name_classes(read_checkpoint(settings.model, offline=settings.offline), settings.vocabulary)
+        if settings.run is not None:
+            checkpoint = told_by_run(checkpoint, settings.run, settings.init)
         size = picture_size(settings.size, checkpoint.input.short_side)
         if settings.size is None:
             size = input_size(size, checkpoint.input)
@@ -68,7 +76,8 @@ class Export:
             checkpoint = replace(checkpoint, input=checkpoint.input.model_copy(update=sides))
         only = checkpoint.tasks[0] if len(checkpoint.tasks) == 1 else None
         head = choose_head(checkpoint, settings.vocabulary, settings.task or only)
-        self._job = Job(checkpoint, head, size, settings.dynamic, settings.task)
+        out, before = _rounded(checkpoint, settings.dtype)
+        self._job = Job(out, head, size, settings.dynamic, settings.task, before)
         self._format.refuse(self._job)
         shown = describe(checkpoint.settings, {self._job.head.name: len(self._job.head)})
         return f"{settings.model} ({checkpoint.format}): {shown} -> {target}"
@@ -100,9 +109,28 @@ class Export:
         """Each comparison as it is made; the first that is out of bounds is the last."""
         for comparison in proof:
             if not comparison.is_close:
+                bounds = comparison.bounds
                 raise ExportError(
                     f"{self.settings.target} does not answer as {self.settings.model}: {comparison.line()}; wanted "
-                    f"class logits within {LOGITS} and mask IoU from {MASK_IOU}; nothing was kept"
+                    f"class logits within {bounds[0]} and mask IoU from {bounds[1]}; nothing was kept"
                 )
             self._say(comparison.line())
             yield comparison
+
+
+def _rounded(checkpoint: Checkpoint, dtype: str | None) -> tuple[Checkpoint, Checkpoint | None]:
+    """The checkpoint in that precision; and, where that rounds its numbers, as it was before.
+
+    Raises:
+        ExportError: a number is too large for half precision.
+    """
+    if dtype is None:
+        return checkpoint, None
+    wanted = torch.float16 if dtype == "fp16" else torch.float32
+    state = {name: tensor.to(wanted) for name, tensor in checkpoint.state.items()}
+    for name, tensor in state.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ExportError(f"--dtype {dtype}: {name} holds numbers beyond 65504, the largest of half precision")
+    is_rounded = any(bool((tensor.double() != checkpoint.state[name].double()).any()) for name, tensor in state.items())
+    changed = replace(checkpoint, state=state, sha256=hash_tensors(state))
+    return changed, checkpoint if is_rounded else None

@@ -18,6 +18,7 @@ from gvseg_core.errors import UsageError
 from gvseg_core.model.exported.running import Graph
 from gvseg_core.model.weights.containers import GRAPHS, Kind, kind_of
 from gvseg_core.ops.resize import input_size
+from gvseg_core.recipes import BUNDLED
 from gvseg_core.segmenter import NOT_FINITE, Predicted, Segmenter
 from gvseg_core.tasks import Evs
 from gvseg_core.tasks.common import LEARNED
@@ -188,5 +189,5 @@ def segmenter_of(
 def graph_kind(model: str | Path) -> Kind | None:
     """Which kind of exported graph a file is; None where it is none, or no file."""
     path = Path(model)
-    kind = kind_of(path) if path.is_file() else None
+    kind = kind_of(path) if model != BUNDLED and path.is_file() else None
     return kind if kind in GRAPHS else None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gvseg_core.config import InputSettings, TrackSettings, parse
 from gvseg_core.data.vocabularies import choose_vocabulary, complete_vocabulary
+from gvseg_core.engine.evaluation.classes import num_common
 from gvseg_core.errors import ModelError, UsageError
 from gvseg_core.model.weights import Checkpoint
 from gvseg_core.registry import choose
@@ -37,8 +38,21 @@ def name_classes(checkpoint: Checkpoint, vocabulary: str | None = None) -> Check
     return checkpoint
 
 
-def choose_head(checkpoint: Checkpoint, vocabulary: str | None, task: TaskName | None = None) -> Vocabulary:
-    """Whose classes answer: those named, those of the head for `task`, or the first.
+def choose_head(
+    checkpoint: Checkpoint,
+    vocabulary: str | None,
+    task: TaskName | None = None,
+    wanted: Vocabulary | None = None,
+) -> Vocabulary:
+    """Whose classes answer.
+
+    The head that is named; else, of those that were taught `task`, the one that has most of the `wanted` classes; where
+    several have as many, or none has any, the one that the file gives for the task; else the first.
+
+    Args:
+        vocabulary: a head's name; it is taken at its word, whatever the head was taught.
+        task: None is any.
+        wanted: what results will be compared with, if that is known.
 
     Raises:
         ModelError: there is no class head.
@@ -49,8 +63,18 @@ def choose_head(checkpoint: Checkpoint, vocabulary: str | None, task: TaskName |
         raise ModelError("the weights have no class head; they are not a segmenter")
     if vocabulary is not None:
         return choose("vocabulary", known, vocabulary)
-    first = next(iter(known))
-    return known[first if task is None else checkpoint.answers.get(task, first)]
+    taught = [head for head in known if task is None or checkpoint.knows(head, task)] or list(known)
+    usual = checkpoint.answers.get(task, "") if task is not None else ""
+    heads = sorted(taught, key=lambda head: head != usual)  # the usual one first, the others as they are
+    return known[heads[0] if wanted is None else max(heads, key=lambda head: num_common(known[head], wanted))]
+
+
+def untaught(checkpoint: Checkpoint, head: Vocabulary, task: TaskName) -> tuple[str, ...]:
+    """A line for people where a head answers that the task was not taught; none otherwise."""
+    if checkpoint.knows(head.name, task):
+        return ()
+    learnt = ", ".join(checkpoint.taught.get(head.name, ())) or "nothing"
+    return (f"its classes {head.name} were taught {learnt}, not {task}: expect little",)
 
 
 def make_task(

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import torch
 
 from gvseg_core import __version__
+from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.engine.build import load_segmenter
 from gvseg_core.engine.opening import Opened, is_cut, open_input
 from gvseg_core.engine.outputs import Job, make_folders, remove_empty
@@ -261,6 +262,7 @@ def _load(settings: PredictSettings) -> Segmenter:
         settings=settings.overrides,
         compile=settings.compile,
         offline=settings.offline,
+        wanted=DEMO_VOCABULARY if settings.is_demo else None,
     )
     if settings.clip_stride is not None:
         length = segmenter.clip_length

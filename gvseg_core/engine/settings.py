@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 
 from gvseg_core.config import InputSettings, Settings, TrackSettings, parse
 from gvseg_core.errors import UsageError
+from gvseg_core.recipes import BUNDLED
 from gvseg_core.types import TaskName
 
 STREAMS = frozenset({"-", os.devnull})
@@ -23,7 +24,7 @@ class PredictSettings(Settings):
     inputs: tuple[str, ...] = Field(min_length=1)
     recursive: bool = False  # look into the folders within folders
     task: TaskName
-    model: str
+    model: str = BUNDLED
     output: str | None = None  # a folder, a file (one input), or one of STREAMS; None is the working directory
     save: tuple[str, ...] = ("video", "json")
     json_lines: bool = False  # one line a frame on stdout
@@ -57,6 +58,11 @@ class PredictSettings(Settings):
     existing: Literal["refuse", "replace", "skip"] = "refuse"
     on_error: Literal["skip", "stop"] = "skip"
     strict: bool = False  # an input that is cut or damaged has failed
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether every input is the rendered one, of which more is known than of others: its classes, its objects."""
+        return all(word.partition(":")[0] == "demo" for word in self.inputs)
 
 
 class Overridable(Settings):
@@ -95,7 +101,7 @@ def check_together(settings: PredictSettings) -> None:
         UsageError: the first of them.
     """
     by_example = settings.task == "evs"
-    shows_itself = all(word.partition(":")[0] == "demo" for word in settings.inputs)
+    shows_itself = settings.is_demo
     if by_example and not settings.exemplars and not shows_itself:
         raise UsageError("--task evs follows what it is shown: add --exemplar first.png, box:x,y,w,h or point:x,y")
     if settings.exemplars and not by_example:

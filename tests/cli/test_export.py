@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from gvseg_core.engine.exporting import comparison
+from gvseg_core.model.weights import read_checkpoint, write_checkpoint
+from gvseg_core.recipes import load_preset
 from tests.cli.conftest import Done, start
+from tests.models import make_checkpoint
 
 Gvseg = Callable[..., Done]
 
@@ -28,6 +32,42 @@ def test_json_tells_the_comparison_and_quiet_tells_nothing_else(gvseg: Gvseg) ->
     assert said["bounds"] == {"class_logits": 0.01, "mask_iou": 0.999}
     assert said["path"] == "n.safetensors"
     assert done.err == ""
+
+
+def test_half_precision_is_half_the_size_says_the_same_of_itself_and_answers_the_same_every_time(
+    gvseg: Gvseg, tmp_path: Path, model: Path
+) -> None:
+    words = ("export", "--format", "safetensors", "--dtype", "fp16")
+    done = gvseg(*words, "--model", "MODEL", "-o", "half.safetensors", "--json")
+    assert done.code == 0, done.err
+    half, whole = read_checkpoint(tmp_path / "half.safetensors"), read_checkpoint(model)
+    assert {tensor.dtype for tensor in half.state.values()} == {torch.float16}
+    for name, tensor in whole.state.items():
+        torch.testing.assert_close(half.state[name].float(), tensor, rtol=2**-11, atol=1e-7)
+    assert (half.settings, half.vocabularies, half.provenance) == (whole.settings, whole.vocabularies, whole.provenance)
+    said = json.loads(done.out)
+    assert said["sha256"] == half.sha256
+    assert said["bounds"] == {"class_logits": 2.0, "mask_iou": 0.98}
+    assert all(entry["is_rounded"] and entry["class_logits"] > 0 for entry in said["comparisons"])
+    tensors = sum(tensor.numel() for tensor in whole.state.values())
+    assert model.stat().st_size - (tmp_path / "half.safetensors").stat().st_size == pytest.approx(2 * tensors, rel=0.05)
+    answers = []
+    for folder in ("one", "two"):
+        words = ("--task", "vps", "--model", "half.safetensors", "--save", "json", "-o", folder)
+        assert gvseg("predict", "demo:frames=2,size=64x48", *words).code == 0
+        answers.append((tmp_path / folder / "demo.vps.json").read_bytes())
+    assert answers[0] == answers[1]
+
+
+def test_a_number_beyond_half_precision_is_named_and_nothing_is_written(gvseg: Gvseg, tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(load_preset("tiny").model)
+    checkpoint.state["decoder.norm.weight"][0] = 1e5
+    write_checkpoint(tmp_path / "wide.safetensors", checkpoint)
+    words = ("--model", "wide.safetensors", "--format", "safetensors", "--dtype", "fp16", "-o", "half.safetensors")
+    done = gvseg("export", *words)
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "decoder.norm.weight holds numbers beyond 65504, the largest of half precision" in done.errors[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["wide.safetensors"]
 
 
 def test_a_dry_run_writes_nothing(gvseg: Gvseg, tmp_path: Path) -> None:
@@ -58,7 +98,11 @@ def test_a_difference_is_exit_1_and_leaves_no_file(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--format", "onnx"), "say what to export: --model takes"),
+        (("--format", "onnx"), "say whose with --task"),
+        (("--model", "MODEL", "--format", "onnx", "--dtype", "fp16"), "--dtype: for --format safetensors alone"),
+        (("--model", "MODEL", "--format", "hf", "--run", "."), "--run: for --format safetensors alone"),
+        (("--model", "MODEL", "--format", "safetensors", "--init", "w"), "--run says which"),
+        (("--model", "MODEL", "--format", "safetensors", "--dtype", "int8"), "input should be 'fp32' or 'fp16'"),
         (("--model", "MODEL"), "say what to write: --format onnx, torch"),
         (("--model", "MODEL", "--format", "tflite"), "'onnx', 'torch', 'hf' or 'safetensors'"),
         (("--model", "truth", "--format", "onnx"), "has no network to export"),

@@ -115,7 +115,6 @@ USAGE = [
     Fault("exemplar without evs", clip_at("in.mp4"), f"in.mp4 {VSS} --exemplar box:1,1,5,5", 2, "--task evs"),
     Fault("no task", clip_at("in.mp4"), "in.mp4 --model MODEL", 2, "--task vis .* evs"),
     Fault("another task", clip_at("in.mp4"), "in.mp4 --task vos --model MODEL", 2, "'vos'"),
-    Fault("no model", clip_at("in.mp4"), "in.mp4 --task vss", 2, "--model takes .*hf://org/name"),
     Fault("another result", clip_at("in.mp4"), f"in.mp4 {VSS} --save vidoe", 2, "did you mean 'video'"),
     Fault("result of another task", clip_at("in.mp4"), f"in.mp4 {VSS} --save mots", 2, "mots .* vss"),
     Fault("no result", clip_at("in.mp4"), f"in.mp4 {VSS} --save ,", 2, "--save names nothing"),

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gvseg_core.engine.training.provenance import records_of
 from gvseg_core.errors import UsageError
-from gvseg_core.recipes import load_preset, merged, presets
+from gvseg_core.model.weights import read_checkpoint
+from gvseg_core.recipes import bundled_weights, load_preset, merged, presets
 
 
 @pytest.mark.parametrize("name", presets())
@@ -44,6 +46,20 @@ def test_a_preset_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, wor
     path.write_text(text.replace("other.yaml", str(tmp_path / "other.yaml")))
     with pytest.raises(UsageError, match=words):
         load_preset(str(path))
+
+
+def test_the_model_that_comes_along_is_small_and_says_what_it_may_be_used_for() -> None:
+    path = bundled_weights()
+    assert path.stat().st_size < 25e6
+    checkpoint = read_checkpoint("nano")
+    assert checkpoint.sha256 == read_checkpoint(path).sha256
+    assert set(checkpoint.tasks) == {"vis", "vss", "vps", "evs"}
+    assert checkpoint.settings == load_preset("nano").model
+    assert "not for commercial use" in checkpoint.provenance["licence"]
+    assert {task for tasks in checkpoint.taught.values() for task in tasks} == set(checkpoint.tasks)
+    assert all(task in checkpoint.taught[head] for task, head in checkpoint.answers.items())
+    losses = [record["loss"] for record in records_of(checkpoint.provenance)]
+    assert losses[-1] < losses[0]
 
 
 def test_lists_are_replaced_whole_and_mappings_joined() -> None:

@@ -56,6 +56,11 @@ def translate(model: Vocabulary, benchmark: Vocabulary) -> Translation:
     return translation
 
 
+def num_common(model: Vocabulary, benchmark: Vocabulary) -> int:
+    """How many classes of the benchmark the model has, by names that count as equal."""
+    return len({plain(info.name) for info in model.classes} & {plain(info.name) for info in benchmark.classes})
+
+
 def plain(name: str) -> str:
     """The first of several synonyms, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", re.split("[,;]", name.lower())[0])

@@ -23,12 +23,15 @@ from gvseg_core.engine.exported import ExportedSegmenter
 from gvseg_core.engine.pipeline import segment_video
 from gvseg_core.engine.report import Stages
 from gvseg_core.engine.truth import TRUTH, TruthSegmenter
+from gvseg_core.recipes import BUNDLED
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.sinks.official import VideoFacts
-from gvseg_core.types import Answer, Footage, Frame
+from gvseg_core.types import Answer, Footage, Frame, Vocabulary
 
 LOW_CONF = 0.05
 """The least score where predictions are ranked, so that unsure ones can only help; elsewhere tasks keep their own."""
+
+_MUCH_LARGER = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +42,46 @@ class Found:
     facts: VideoFacts
 
 
-def load_for(bench: Bench, settings: EvalSettings, team: Team, watcher: Watcher) -> Segmenter:
+def load_for(
+    bench: Bench, settings: EvalSettings, team: Team, watcher: Watcher, classes: Vocabulary | None = None
+) -> Segmenter:
     """The model, set up as the benchmark is usually tested, where `settings` does not say otherwise.
+
+    Args:
+        classes: of the videos; of several class heads the one that has most of them answers.
 
     Raises:
         GvsegError: as `load_segmenter`.
     """
-    assert settings.model is not None, "checked before"
+    model = settings.model or BUNDLED
     benchmark, conf, overrides = bench.benchmark, settings.conf, dict(settings.overrides)
-    if settings.model != TRUTH and bench.scoring.says == "pairs":
+    if model != TRUTH and bench.scoring.says == "pairs":
         conf = LOW_CONF if conf is None else conf
         overrides["tracking"] = {"birth_score": conf, **overrides.get("tracking", {})}
     start = time.perf_counter()
-    watcher.model_loading(settings.model)
+    watcher.model_loading(model)
     segmenter = load_segmenter(
-        settings.model,
+        model,
         benchmark.task,
         device=_device(settings.device, team),
         dtype=settings.dtype,
         size=settings.size,
         conf=conf,
         vocabulary=settings.vocabulary,
+        wanted=classes if bench.scoring.says != "objects" else None,
         settings=overrides,
         compile=settings.compile,
         offline=settings.offline,
     )
     if settings.size is None and "short_side" not in overrides.get("input", {}):
+        own = 0 if isinstance(segmenter, TruthSegmenter) else segmenter.input_settings.short_side
         _see_as_tested(segmenter, benchmark)
+        if own and segmenter.input_settings.short_side > _MUCH_LARGER * own:
+            side = segmenter.input_settings.short_side
+            watcher.note(
+                f"pictures have a short side of {side} px, as {benchmark.name} is usually run; the model's own is "
+                f"{own} px: --size {own} may suit it better"
+            )
     watcher.model_loaded(time.perf_counter() - start, segmenter.provenance)
     return segmenter
 

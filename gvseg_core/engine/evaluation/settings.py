@@ -31,7 +31,7 @@ class EvalSettings(Settings):
 
     data: Path | None = None  # the official folder; of synth its settings
     split: str | None = None  # None is the benchmark's usual one
-    model: str | None = None
+    model: str | None = None  # None is the one that comes with gvseg
     exemplar_kind: ExemplarKind = "mask"  # how objects are pointed at, where the task is guided by exemplars
     vocabulary: str | None = None  # the known set the classes are of, where the model does not tell; or which head
     conf: float | None = Field(default=None, ge=0, le=1)  # None is what suits the metric
@@ -101,10 +101,11 @@ def _check_files(settings: EvalSettings) -> None:
 
 
 def _check_run(settings: EvalSettings, benchmark: Benchmark) -> None:
-    if settings.model is None:
-        raise UsageError("say what to score: --gt GT --results RESULTS (files), or --data ROOT --model M (a model)")
     if settings.data is None and benchmark.name != "synth":
-        raise UsageError(f"--bench {benchmark.name} needs --data ROOT, the folder of {benchmark.title} as downloaded")
+        files = "; or, to score files, --gt GT --results RESULTS" if settings.model is None else ""
+        raise UsageError(
+            f"--bench {benchmark.name} needs --data ROOT, the folder of {benchmark.title} as downloaded{files}"
+        )
     if settings.workers != 1:
         raise UsageError("--workers is for scoring files; to run a model in several processes start it with torchrun")
     if settings.exemplar_kind != "mask" and benchmark.task not in GUIDED:

@@ -22,6 +22,7 @@ from gvseg_core.engine.evaluation.team import Team
 from gvseg_core.engine.evaluation.watching import Watcher
 from gvseg_core.errors import UsageError
 from gvseg_core.files import printable, writing
+from gvseg_core.recipes import BUNDLED_NOTE
 from gvseg_core.segmenter import Segmenter
 from gvseg_core.sinks.official import LAYOUTS
 from gvseg_core.sinks.official.submission import make_submission
@@ -47,7 +48,9 @@ def evaluate_model(
     footage = team.agree(lambda: bench.benchmark.open(settings.data or Path(), split))
     videos = chosen(footage.videos, settings.videos)
     _check_with_footage(settings, footage)
-    segmenter = team.agree(lambda: load_for(bench, settings, team, watcher))
+    if settings.model is None:
+        watcher.note(BUNDLED_NOTE)
+    segmenter = team.agree(lambda: load_for(bench, settings, team, watcher, footage.vocabulary))
     runner = team.agree(
         lambda: Runner(segmenter, bench, footage, exemplar_kind=settings.exemplar_kind, seed=settings.seed)
     )

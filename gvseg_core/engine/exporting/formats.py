@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, get_args
 
@@ -18,6 +18,7 @@ from gvseg_core.engine.exporting.graph_files import need_onnx, write_onnx, write
 from gvseg_core.engine.exporting.peer import compare_with_transformers, has_transformers
 from gvseg_core.engine.exporting.settings import Format
 from gvseg_core.engine.exporting.tracing import trace
+from gvseg_core.engine.parts import choose_head
 from gvseg_core.errors import ExportError, UsageError
 from gvseg_core.model.exported.contract import Contract
 from gvseg_core.model.exported.running import open_graph
@@ -40,10 +41,12 @@ class Job:
     size: Size  # (H, W) in pixels of the pictures it is made for, and compared on
     dynamic: bool  # any height and width
     task: TaskName | None  # as asked for
+    unrounded: Checkpoint | None = None  # what it was before its weights were rounded to half precision
 
-    def original(self, task: TaskName) -> Segmenter:
-        """The network as it was, ready for a task."""
-        return make_segmenter(self.checkpoint, task, name="original", vocabulary=self.head.name)
+    def original(self, task: TaskName, head: Vocabulary | None = None) -> Segmenter:
+        """The network as it was, ready for a task; `head` is another than the one that goes along."""
+        spoken = (head or self.head).name
+        return make_segmenter(self.unrounded or self.checkpoint, task, name="original", vocabulary=spoken)
 
     @property
     def graph_task(self) -> TaskName | None:
@@ -102,7 +105,10 @@ class Safetensors:
         write_checkpoint(path, job.checkpoint)
 
     def prove(self, path: Path, job: Job) -> Proof:
-        yield from _prove_weights(read_checkpoint(path), job)
+        again = read_checkpoint(path)
+        heads = {task: choose_head(again, None, task) for task in job.tasks}  # all go along; each task has its own
+        for comparison in _prove_weights(again, job, heads):
+            yield replace(comparison, is_rounded=job.unrounded is not None)
 
     def notes(self, job: Job) -> tuple[str, ...]:
         return tuple(job.checkpoint.notes)
@@ -121,7 +127,8 @@ class HuggingFace:
 
     def prove(self, path: Path, job: Job) -> Proof:
         again = read_checkpoint(path)
-        yield from _prove_weights(again.with_vocabulary(next(iter(again.heads)), job.head), job)
+        again = again.with_vocabulary(next(iter(again.heads)), job.head)
+        yield from _prove_weights(again, job, dict.fromkeys(job.tasks, job.head))
         if has_transformers():
             yield compare_with_transformers(path, job.original("vis"), job.size)
 
@@ -136,8 +143,8 @@ class HuggingFace:
         return tuple(notes)
 
 
-def _prove_weights(again: Checkpoint, job: Job) -> Proof:
-    """The same tensors to the bit, and the same answers."""
+def _prove_weights(again: Checkpoint, job: Job, heads: Mapping[TaskName, Vocabulary]) -> Proof:
+    """The same tensors to the bit, and the same answers of every task by the classes of its head."""
     wanted = {
         name: tensor
         for name, tensor in job.checkpoint.state.items()
@@ -147,8 +154,8 @@ def _prove_weights(again: Checkpoint, job: Job) -> Proof:
     if odd or wanted:
         raise ExportError(f"{len(odd) + len(wanted)} tensors came back another: {', '.join([*odd, *wanted][:5])}")
     for task in job.tasks:
-        ours = job.original(task)
-        theirs = make_segmenter(again, task, name="exported", vocabulary=job.head.name)
+        ours = job.original(task, heads[task])
+        theirs = make_segmenter(again, task, name="exported", vocabulary=heads[task].name)
         theirs.clip_length = theirs.clip_stride = ours.clip_length  # what a foreign format does not say
         theirs.network.settings = ours.network.settings
         yield compare(ours, theirs, demo_frames(job.size, ours.clip_length), job.size)

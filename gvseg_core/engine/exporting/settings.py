@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from gvseg_core.config import Settings
 from gvseg_core.errors import UsageError
+from gvseg_core.recipes import BUNDLED
 from gvseg_core.types import Size, TaskName
 
 Format = Literal["onnx", "torch", "hf", "safetensors"]
@@ -24,13 +25,16 @@ _WIDE = (16, 9)  # width and height of the pictures that `--size S` means
 class ExportSettings(Settings):
     """One export."""
 
-    model: str
+    model: str = BUNDLED
     format: Format
     output: str | None = None  # a file, or for hf a folder; None is the model's name in the working directory
     size: str | None = None  # "S": short side of 16:9 pictures, or "WxH": of the pictures, in pixels; None is its own
     dynamic: bool = False  # any height and width
     task: TaskName | None = None  # which task's queries go along, where the network has several
     vocabulary: str | None = None  # which class head goes along, or what its classes are
+    dtype: Literal["fp32", "fp16"] | None = None  # of the tensors in our own file; None is as they are
+    run: Path | None = None  # a training run's folder, whose settings and log go along in our own file
+    init: str | None = None  # the weights that run began with, where the weights do not say; a file
     overwrite: bool = False
     offline: bool = False
 
@@ -63,6 +67,12 @@ def check_together(settings: ExportSettings) -> None:
         idle = {"--size": settings.size, "--dynamic": settings.dynamic, "--task": settings.task}
         if without := [flag for flag, value in idle.items() if value]:
             raise UsageError(f"{', '.join(without)}: no effect on --format {settings.format}; leave it out")
+    if settings.format != "safetensors":
+        own = {"--dtype": settings.dtype is not None, "--run": settings.run is not None}
+        if without := [flag for flag, is_given in own.items() if is_given]:
+            raise UsageError(f"{', '.join(without)}: for --format safetensors alone; leave it out")
+    if settings.init is not None and settings.run is None:
+        raise UsageError("--init says what a training began with; --run says which")
     suffix = settings.target.suffix.lower()
     if settings.format != "hf" and suffix != SUFFIX[settings.format]:
         raise UsageError(

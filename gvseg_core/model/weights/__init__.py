@@ -19,13 +19,14 @@ from gvseg_core.model.weights.containers import read_container
 from gvseg_core.model.weights.native import write_checkpoint
 from gvseg_core.model.weights.renaming import some
 from gvseg_core.model.weights.shapes import describe
+from gvseg_core.recipes import BUNDLED, bundled_weights
 
 
 def read_checkpoint(source: str | Path, *, allow_partial: bool = False, offline: bool = False) -> Checkpoint:
     """Weights in any format that gvseg knows.
 
     Args:
-        source: a file, a Hugging Face folder, or `hf://org/name[@revision]`.
+        source: a file, a Hugging Face folder, `hf://org/name[@revision]`, or `nano`, the model that comes with gvseg.
         allow_partial: go on with what fits, as fine-tuning may want; `notes` says what did not.
         offline: take hub models from the local cache only.
 
@@ -38,7 +39,7 @@ def read_checkpoint(source: str | Path, *, allow_partial: bool = False, offline:
         checkpoint = _read(hub.fetch(where, offline=offline), allow_partial)
         checkpoint = replace(checkpoint, hints=(*checkpoint.hints, where))
     else:
-        checkpoint = _read(Path(source), allow_partial)
+        checkpoint = _read(bundled_weights() if where == BUNDLED else Path(source), allow_partial)
     check_numbers(checkpoint.state, where)
     return _fitted(checkpoint, where, allow_partial)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gvseg_core.data.classes import plain_vocabulary
 from gvseg_core.data.vocabularies import VOCABULARIES
-from gvseg_core.engine.evaluation.classes import translate
+from gvseg_core.engine.evaluation.classes import num_common, translate
 from gvseg_core.errors import ModelError
 
 BENCHMARK = plain_vocabulary("set", ["person", "Giant_panda", "cow", "sedan"])
@@ -29,6 +29,12 @@ def test_what_the_model_cannot_find_is_said() -> None:
 def test_a_long_list_of_lacking_classes_is_cut() -> None:
     model, benchmark = plain_vocabulary("model", "a"), plain_vocabulary("set", "abcdefg")
     assert translate(model, benchmark).note(model, benchmark).endswith("b, c, d, … (6 in all)")
+
+
+def test_classes_in_common_are_counted_once_however_they_are_spelt() -> None:
+    model = plain_vocabulary("model", ["giant panda", "Cow; ox", "cow", "kite"])
+    assert num_common(model, BENCHMARK) == num_common(BENCHMARK, model) == 2
+    assert num_common(model, plain_vocabulary("set", ["spoon"])) == 0
 
 
 def test_nothing_in_common_is_an_error_that_names_both_and_what_to_do() -> None:

@@ -69,6 +69,23 @@ def test_pictures_have_the_size_that_is_usual_for_the_backbone(tiny: Path) -> No
     assert load(tiny, "vps", usual, overrides={"input": {"short_side": 32}}).input_settings.short_side == 32
 
 
+def test_pictures_much_larger_than_the_models_own_are_told_of(tiny: Path) -> None:
+    class Listener(Nobody):
+        def note(self, text: str) -> None:
+            heard.append(text)
+
+    heard: list[str] = []
+    bench = choose_bench("synth", "vps")
+    settings = EvalSettings(bench="synth", task="vps", model=str(tiny), dtype="fp32")
+    for side in (70, 96):  # its own is 64
+        usual = replace(bench, benchmark=replace(bench.benchmark, short_side={"resnet": side}))
+        load_for(usual, settings, Team(), Listener())
+    (line,) = heard
+    assert line.startswith(
+        "pictures have a short side of 96 px, as synth is usually run; the model's own is 64 px: --size"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "num", "local_rank", "chosen"),
     [("auto", 0, 3, "auto"), ("auto", 4, 3, "cuda:3"), ("cuda", 2, 3, "cuda:1"), ("cpu", 2, 1, "cpu")],
