@@ -18,6 +18,7 @@
 | B14 | `ddp` | training steps of two processes | one process |
 | B15 | `eval` | scoring files, whole processes | official programs, if there |
 | B16 | `long` | clips that overlap, by their stride | features made again |
+| B17 | `quality` | nothing: the metrics of a model on all sets that are at hand | nothing |
 
 `agreement` says how far bf16 masks are from float32 ones on weights that decide clearly, `association` what tells
 objects apart on true masks and `identity` with trained weights, `ablation` what each of GvSEG's ideas adds to a small
