@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -20,9 +20,9 @@ def assign(similarity: Tensor, threshold: float = -1.0) -> list[tuple[int, int]]
     Returns:
         By ascending row. Where several assignments are equally good it is scipy's choice, as in MinVIS.
     """
-    known = similarity.isfinite().cpu()
-    cost = 1 - similarity.detach().float().cpu().clamp(min=threshold)
-    cost = torch.where(known, cost, 1 - threshold)
-    rows, columns = linear_sum_assignment(cost.numpy())
-    worth = (known & ((cost < 1 - threshold) | (threshold <= -1))).numpy()[rows, columns]
+    alike = similarity.detach().float().cpu().numpy()
+    known = np.isfinite(alike)
+    cost = np.where(known, 1 - np.maximum(alike, np.float32(threshold)), np.float32(1 - threshold))
+    rows, columns = linear_sum_assignment(cost)
+    worth = (known & ((cost < 1 - threshold) | (threshold <= -1)))[rows, columns]
     return list(zip(rows[worth].tolist(), columns[worth].tolist(), strict=True))

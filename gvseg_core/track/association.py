@@ -62,6 +62,8 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
 
 def first_shown(descriptors: Tensor) -> Tensor:
     """(Q, T, D) → (Q, D): of the first frame that shows the object; zeros where none does."""
+    if descriptors.shape[1] == 1:
+        return descriptors[:, 0]
     rows = torch.arange(len(descriptors))
     return descriptors[rows, descriptors.ne(0).any(-1).float().argmax(1)]
 

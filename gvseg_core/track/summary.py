@@ -49,7 +49,8 @@ class Summary:
 
     def best_class(self, among: Sequence[int]) -> int:
         """The likeliest of these classes over the video so far."""
-        return among[int(self.class_probs()[list(among)].argmax())]
+        assert self.logits is not None, "only what has class logits is asked for its classes"
+        return among[int(self.logits[among].argmax())]
 
     def track(self) -> Track:
         """As it stands."""

@@ -18,8 +18,8 @@ the last. What neither of them says, and we chose:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,14 +30,43 @@ from gvseg_core.track.summary import Summary
 from gvseg_core.types import Clip, FrameResult, Proposals, Segment, Track
 
 
-@dataclass(slots=True)
-class _Memory:
-    """One object that may still come (back)."""
+class _Memories:
+    """Objects that may still come (back), a row for each, oldest first."""
 
-    summary: Summary
-    embedding: Tensor  # (C,)
-    descriptor: Tensor | None  # (U·V,)
-    last_seen: int  # on the tracker's own clock
+    def __init__(self) -> None:
+        self.summaries: list[Summary] = []
+        self.embeddings = torch.empty(0, 0)  # (M, C)
+        self.descriptors: Tensor | None = None  # (M, U·V)
+        self.last_seen = np.empty(0, np.int64)  # (M,) on the tracker's own clock
+
+    def __len__(self) -> int:
+        return len(self.summaries)
+
+    def move(self, rows: Sequence[int], embeddings: Tensor, descriptors: Tensor | None, momentum: float) -> None:
+        """What is found again looks a little otherwise now; its descriptor is replaced where it shows."""
+        at = torch.as_tensor(rows, dtype=torch.long)
+        self.embeddings[at] = torch.lerp(embeddings, self.embeddings[at], momentum)
+        if descriptors is not None and self.descriptors is not None:
+            shows = descriptors.any(1)
+            self.descriptors[at[shows]] = descriptors[shows]
+
+    def add(self, summaries: Sequence[Summary], embeddings: Tensor, descriptors: Tensor | None) -> None:
+        """New objects."""
+        self.summaries += summaries
+        self.last_seen = np.append(self.last_seen, np.zeros(len(summaries), np.int64))
+        self.embeddings = embeddings if not len(self.embeddings) else torch.cat([self.embeddings, embeddings])
+        if descriptors is not None:
+            known = self.descriptors
+            self.descriptors = descriptors if known is None else torch.cat([known, descriptors])
+
+    def forget(self, before: int) -> None:
+        """Let go of what was last seen before that time."""
+        stays = self.last_seen >= before
+        if not stays.all():
+            self.summaries = [summary for summary, stay in zip(self.summaries, stays, strict=True) if stay]
+            self.last_seen, rows = self.last_seen[stays], torch.from_numpy(stays)
+            self.embeddings = self.embeddings[rows]
+            self.descriptors = None if self.descriptors is None or not stays.any() else self.descriptors[rows]
 
 
 def return_threshold(settings: TrackSettings, cues: Cues) -> float:
@@ -72,7 +101,7 @@ class SpaTracker:
         self._classes = classes
         self._clock = 0  # frames so far
         self._last_id = 0
-        self._living: list[_Memory] = []
+        self._living = _Memories()
         self._summaries: dict[int, Summary] = {}
 
     @property
@@ -88,7 +117,7 @@ class SpaTracker:
         named = [(row, *known) for row, known in self._name_things(things, proposals, clip).items()]
         named += [(row, *self._name_stuff(c, s, clip)) for row, c, s in kept if c in self._stuff]
         self._clock += length
-        self._living = [m for m in self._living if self._clock - m.last_seen <= self._settings.memory]
+        self._living.forget(self._clock - self._settings.memory)
 
         masks = proposals.render([row for row, _, _ in named])
         order = sorted(range(len(named)), key=lambda i: named[i][1].track_id)
@@ -105,49 +134,59 @@ class SpaTracker:
         self, things: Sequence[tuple[int, float]], proposals: Proposals, clip: Clip
     ) -> dict[int, tuple[Summary, float]]:
         """The objects among the queries: row → its summary, and its score in this clip."""
-        rows = torch.tensor([row for row, _ in things], dtype=torch.long)
+        if not things:
+            return {}
+        living, length = self._living, len(clip.frames)
+        rows = [row for row, _ in things]
         embeddings, first, last = proposals.embeddings[rows], None, None
         if self._cues.use_descriptors and proposals.descriptors is not None:
-            first, last = first_shown(proposals.descriptors[rows]), last_shown(proposals.descriptors[rows])
-        matches: dict[int, _Memory] = {}
-        moved: dict[int, Tensor] = {}
-        if self._living:
-            known = torch.stack([memory.embedding for memory in self._living])
-            shapes = [m.descriptor for m in self._living if m.descriptor is not None]
-            alike = self._cues.similarity(known, torch.stack(shapes) if shapes else None, embeddings, first)
-            away = torch.tensor([memory.last_seen < self._clock for memory in self._living])
-            alike[away[:, None] & (alike < self._return_threshold)] = torch.nan  # no pair at all
-            pairs = assign(alike, self._settings.match_threshold)
-            matches = {place: self._living[m] for m, place in pairs}
-            now, before = embeddings[[place for _, place in pairs]], known[[m for m, _ in pairs]]
-            moved = dict(zip(matches, torch.lerp(now, before, self._settings.momentum), strict=True))
+            shapes = proposals.descriptors[rows]
+            first, last = first_shown(shapes), last_shown(shapes)
+        found: dict[int, int] = {}  # place among `things` → row of the memory
+        if len(living):
+            alike = self._cues.similarity(living.embeddings, living.descriptors, embeddings, first)
+            away = torch.from_numpy(living.last_seen < self._clock)
+            alike.masked_fill_(away[:, None] & (alike < self._return_threshold), torch.nan)  # no pair at all
+            found = {place: row for row, place in assign(alike, self._settings.match_threshold)}
+        if found:
+            places = list(found)
+            living.move(
+                list(found.values()),
+                embeddings[places],
+                None if last is None else last[places],
+                self._settings.momentum,
+            )
+        born = [i for i, (_, score) in enumerate(things) if i not in found and score >= self._settings.birth_score]
+        if born:
+            found |= self._born(born, things, embeddings, last, clip.frames[0].index)
 
-        born = [i for i, (_, score) in enumerate(things) if i not in matches and score >= self._settings.birth_score]
-        ids = {i: self._next_id() for i in sorted(born, key=lambda i: -things[i][1])}  # whatever the queries' order
-        # One by one, what follows would take longer than the matching: tensors are left behind first.
+        living.last_seen[list(found.values())] = self._clock + length
         probs, logits = proposals.class_logits.softmax(-1).numpy(), proposals.class_logits.double().numpy()
-        is_shown = [] if last is None else last.any(1).tolist()
         classes = sorted(set(range(probs.shape[1] - 1) if self._classes is None else self._classes) - self._stuff)
         named = {}
-        for i, (row, _) in enumerate(things):
-            memory = matches.get(i)
-            if memory is not None:
-                memory.embedding = moved[i]
-                if last is not None and (is_shown[i] or memory.descriptor is None):
-                    memory.descriptor = last[i]
-            elif i in ids:
-                shape = None if last is None else last[i]
-                memory = _Memory(Summary(ids[i], 0, clip.frames[0].index), embeddings[i], shape, 0)
-                self._living.append(memory)
-                self._summaries[ids[i]] = memory.summary
-            else:
-                continue
-            memory.last_seen = self._clock + len(clip.frames)
-            summary = memory.summary
-            summary.judged(len(clip.frames), 0.0, logits[row])
-            summary.class_id = summary.best_class(classes)
-            named[row] = summary, float(probs[row, summary.class_id])
+        for i, row in enumerate(rows):
+            if i in found:
+                summary = living.summaries[found[i]]
+                summary.judged(length, 0.0, logits[row])
+                summary.class_id = summary.best_class(classes)
+                named[row] = summary, float(probs[row, summary.class_id])
         return named
+
+    def _born(
+        self,
+        born: Sequence[int],
+        things: Sequence[tuple[int, float]],
+        embeddings: Tensor,
+        descriptors: Tensor | None,
+        frame_index: int,
+    ) -> dict[int, int]:
+        """Remember new objects: place among `things` → row of the memory."""
+        ids = {i: self._next_id() for i in sorted(born, key=lambda i: -things[i][1])}  # whatever the queries' order
+        new = [Summary(ids[i], 0, frame_index) for i in born]
+        self._summaries |= {summary.track_id: summary for summary in new}
+        start = len(self._living)
+        self._living.add(new, embeddings[born], None if descriptors is None else descriptors[born])
+        return {i: start + k for k, i in enumerate(born)}
 
     def _name_stuff(self, class_id: int, score: float, clip: Clip) -> tuple[Summary, float]:
         track_id = class_id + 1
