@@ -48,8 +48,6 @@ def test_what_is_for_a_model_is_refused_where_files_are_scored(name: str) -> Non
     [
         ({"gt": GT}, "add --results"),
         ({"results": R}, "add --gt"),
-        ({}, "say what to score"),
-        ({"data": Path("d")}, "say what to score"),
         ({"model": "m", "workers": 2}, "torchrun"),
         ({"model": "m", "exemplar_kind": "box"}, "synth is vps"),
         ({"model": "m", "split": "vall"}, "did you mean 'val'"),
@@ -64,10 +62,14 @@ def test_contradictions_are_refused(values: dict[str, Any], says: str) -> None:
 
 
 def test_a_benchmark_with_files_of_its_own_wants_to_know_where_they_are() -> None:
-    with pytest.raises(UsageError, match="--bench vspw needs --data ROOT"):
+    with pytest.raises(UsageError, match="--bench vspw needs --data ROOT, the folder of VSPW as downloaded$"):
         check("vspw", model="m")
+    with pytest.raises(UsageError, match="--bench vspw needs --data ROOT.*; or, to score files, --gt GT --results"):
+        check("vspw")
 
 
 def test_what_belongs_together_passes() -> None:
+    check("synth")  # by the model that comes with gvseg
+    check("vspw", data=Path("d"))
     check("synth", gt=GT, results=R, workers=4, videos=("a",), json_file=Path("-"), report=Path("page"))
     check("synth", model="m", task="evs", exemplar_kind="point", save_results=Path("s"), submission=Path("s.ZIP"))
