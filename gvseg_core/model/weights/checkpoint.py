@@ -67,7 +67,9 @@ class Checkpoint:
         state = {new + n.removeprefix(old) if n.startswith(old) else n: t for n, t in self.state.items()}
         known = {name: v for name, v in self.vocabularies.items() if name != head} | {vocabulary.name: vocabulary}
         names = {name: n for name, n in self.class_names.items() if name != head}
-        return replace(self, state=state, vocabularies=known, class_names=names)
+        answers = {task: vocabulary.name if name == head else name for task, name in self.answers.items()}
+        taught = {vocabulary.name if name == head else name: tasks for name, tasks in self.taught.items()}
+        return replace(self, state=state, vocabularies=known, class_names=names, answers=answers, taught=taught)
 
     def knows(self, head: str, task: TaskName) -> bool:
         """Whether a class head was taught a task, as far as the file says: one that says nothing may know any."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -30,6 +32,16 @@ def test_a_vocabulary_takes_over_its_head_and_nothing_else(checkpoint: Checkpoin
     assert torch.equal(named.state["class_heads.animals.weight"], checkpoint.state["class_heads.classes.weight"])
     assert len(named.state) == len(checkpoint.state)
     assert checkpoint.heads == {"classes": 3}
+
+
+def test_what_a_head_was_taught_goes_along_with_its_new_name(checkpoint: Checkpoint) -> None:
+    taught = replace(checkpoint, answers={"vis": "classes", "evs": "object"}, taught={"classes": ("vis",)})
+    named = taught.with_vocabulary("classes", ANIMALS)
+    assert named.answers == {"vis": ANIMALS.name, "evs": "object"}
+    assert named.taught == {ANIMALS.name: ("vis",)}
+    assert named.knows(ANIMALS.name, "vis")
+    assert not named.knows(ANIMALS.name, "vss")
+    assert checkpoint.knows("classes", "vss")  # nobody says
 
 
 def test_a_vocabulary_of_another_size_is_refused(checkpoint: Checkpoint) -> None:
