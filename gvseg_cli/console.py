@@ -7,6 +7,7 @@ markup is read into it. Colour only where stderr is a terminal that wants it (no
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -14,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
@@ -153,6 +154,10 @@ class Console:
     def json(self, text: str) -> None:
         """A line for a program that reads stderr."""
         self._write(text + "\n")
+
+    def event(self, event: str, **values: Any) -> None:
+        """What happened, as a line for a program."""
+        self.json(json.dumps({"event": event, **values}, default=str))
 
     def _say(self, text: str, kind: str = "") -> None:
         self._write(f"{self._wipe()}gvseg: {kind}{_safe(text)}\n")

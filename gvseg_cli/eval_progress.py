@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from gvseg_cli.console import Console
 from gvseg_cli.progress import BAR_CELLS, clock
-from gvseg_core.registry import choose
+from gvseg_cli.ways import chosen_way
 
 
 class EvalProgress:
@@ -118,36 +117,30 @@ class JsonLines(EvalProgress):
     interval = 1.0
 
     def model_loaded(self, seconds: float, provenance: Mapping[str, Any]) -> None:
-        self._tell("model", seconds=round(seconds, 3), **provenance)
+        self.console.event("model", seconds=round(seconds, 3), **provenance)
 
     def run_begins(self, num_videos: int, num_done: int) -> None:
-        self._tell("begin", videos=num_videos, done=num_done)
+        self.console.event("begin", videos=num_videos, done=num_done)
         super().run_begins(num_videos, num_done)
 
     def note(self, text: str) -> None:
         if text not in self._noted:
             self._noted.add(text)
-            self._tell("note", text=text)
+            self.console.event("note", text=text)
 
     def draw(self) -> None:
-        self._tell("progress", videos=self.total, done=self.done, video=self.name, frame=self.frame, frames=self.frames)
+        self.console.event(
+            "progress", videos=self.total, done=self.done, video=self.name, frame=self.frame, frames=self.frames
+        )
 
     def run_ends(self) -> None:
         seconds = time.perf_counter() - self._start
-        self._tell("end", videos=self.total, done=self.done, frames=self.frames, seconds=round(seconds, 3))
-
-    def _tell(self, event: str, **values: Any) -> None:
-        self.console.json(json.dumps({"event": event, **values}, default=str))
+        self.console.event("end", videos=self.total, done=self.done, frames=self.frames, seconds=round(seconds, 3))
 
 
-WAYS = {"bar": Bar, "plain": EvalProgress, "json": JsonLines, "none": Silent}
+WAYS: Mapping[str, type[EvalProgress]] = {"bar": Bar, "plain": EvalProgress, "json": JsonLines, "none": Silent}
 
 
 def eval_progress(way: str, console: Console) -> EvalProgress:
-    """The way to draw that `--progress` names; `auto` is a bar on a terminal, plain lines elsewhere, none when quiet.
-
-    Raises:
-        UsageError: no such way.
-    """
-    auto = Silent if console.quiet else Bar if console.is_terminal else EvalProgress
-    return choose("--progress", {"auto": auto, **WAYS}, way)(console)
+    """The way to draw that `--progress` names, as `chosen_way` has it."""
+    return chosen_way(way, console, WAYS)

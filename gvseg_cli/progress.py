@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from gvseg_cli.console import Console
+from gvseg_cli.ways import chosen_way
 from gvseg_core.engine.report import Report, Summary, peak_memory
-from gvseg_core.registry import choose
 from gvseg_core.types import VideoInfo
 
 BAR_CELLS = 20
@@ -140,23 +139,27 @@ class JsonLines(Progress):
     interval = 1.0
 
     def note(self, text: str) -> None:
-        self._tell("note", text=text)
+        self.console.event("note", text=text)
 
     def model_loaded(self, seconds: float, provenance: Mapping[str, Any]) -> None:
-        self._tell("model", seconds=round(seconds, 3), **provenance)
+        self.console.event("model", seconds=round(seconds, 3), **provenance)
 
     def input_begins(self, name: str, number: int, total: int, video: VideoInfo) -> None:
         super().input_begins(name, number, total, video)
         height, width = video.size
-        self._tell("begin", input=name, number=number, total=total, width=width, height=height, frames=video.num_frames)
+        self.console.event(
+            "begin", input=name, number=number, total=total, width=width, height=height, frames=video.num_frames
+        )
 
     def draw(self) -> None:
-        self._tell("progress", input=self.name, frame=self.done, frames=self.expected, rate=round(self.rate(), 3))
+        self.console.event(
+            "progress", input=self.name, frame=self.done, frames=self.expected, rate=round(self.rate(), 3)
+        )
 
     def input_ends(self, report: Report) -> None:
         if report.error is not None:
             self.console.failure(report.error)
-        self._tell(
+        self.console.event(
             "end",
             input=report.name,
             state=report.state,
@@ -174,23 +177,17 @@ class JsonLines(Progress):
             self.console.path(path)
 
     def run_ends(self, summary: Summary) -> None:
-        self._tell("run", seconds=round(summary.seconds, 3), peak_memory=peak_memory(), exit_code=summary.exit_code)
+        self.console.event(
+            "run", seconds=round(summary.seconds, 3), peak_memory=peak_memory(), exit_code=summary.exit_code
+        )
 
-    def _tell(self, event: str, **values: Any) -> None:
-        self.console.json(json.dumps({"event": event, **values}, default=str))
 
-
-WAYS = {"bar": Bar, "plain": Progress, "json": JsonLines, "none": Silent}
+WAYS: Mapping[str, type[Progress]] = {"bar": Bar, "plain": Progress, "json": JsonLines, "none": Silent}
 
 
 def progress(way: str, console: Console) -> Progress:
-    """The way to draw that `--progress` names; `auto` is a bar on a terminal, plain lines elsewhere, none when quiet.
-
-    Raises:
-        UsageError: no such way.
-    """
-    auto = Silent if console.quiet else Bar if console.is_terminal else Progress
-    return choose("--progress", {"auto": auto, **WAYS}, way)(console)
+    """The way to draw that `--progress` names, as `chosen_way` has it."""
+    return chosen_way(way, console, WAYS)
 
 
 def clock(seconds: float) -> str:

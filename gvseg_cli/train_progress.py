@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gvseg_cli.console import Console
-from gvseg_core.registry import choose
+from gvseg_cli.ways import chosen_way
 
 if TYPE_CHECKING:
     from gvseg_core.engine.train import Pace
@@ -65,13 +65,14 @@ class TrainSilent(TrainProgress):
     def validated(self, step: int, metrics: Mapping[str, float], *, is_best: bool) -> None: ...
 
 
-WAYS = {"auto": TrainProgress, "bar": TrainProgress, "plain": TrainProgress, "json": TrainJson, "none": TrainSilent}
+WAYS: Mapping[str, type[TrainProgress]] = {
+    "bar": TrainProgress,
+    "plain": TrainProgress,
+    "json": TrainJson,
+    "none": TrainSilent,
+}
 
 
 def train_progress(way: str, console: Console) -> TrainProgress:
-    """The way that `--progress` names.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    return choose("--progress", WAYS, way)(console)
+    """The way to draw that `--progress` names, as `chosen_way` has it."""
+    return chosen_way(way, console, WAYS)
