@@ -5,7 +5,7 @@ package costs nothing: torch arrives with `load_segmenter`, PyAV with `open_vide
 
     from gvseg_core import load_segmenter, open_video
 
-    segmenter = load_segmenter("model.safetensors", task="vis")
+    segmenter = load_segmenter("nano", task="vis")  # or any weights that --model takes
     with open_video("clip.mp4") as video:
         for result in segmenter.run(video, segmenter.task.tracker()):
             print(result.frame.time, [segment.track_id for segment in result.segments])
