@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from gvseg_core.config import InputSettings, ModelSettings
@@ -35,3 +39,30 @@ def write_tiny_model(path: Path, short_side: int = 64, vocabulary: Vocabulary = 
     """The preset `tiny` with random weights: queries of each task's own, clips of three frames, any classes."""
     write_checkpoint(path, make_checkpoint(load_preset("tiny").model, vocabulary, short_side=short_side))
     return path
+
+
+def write_model(path: Path, settings: ModelSettings, seed: int = 0) -> Path:
+    """Random weights, the projection of shapes and positions among them (it starts from 0), for pictures of 64 rows."""
+    checkpoint = make_checkpoint(settings, short_side=64, seed=seed)
+    if (projection := checkpoint.state.get("decoder.shape_position.weight")) is not None:
+        projection.copy_(torch.randn(projection.shape, generator=torch.Generator().manual_seed(1)))
+    write_checkpoint(path, checkpoint)
+    return path
+
+
+@contextmanager
+def traced_once() -> Iterator[None]:
+    """What is exported in several formats inside is traced once: that takes the longest, and is the same for all."""
+    from gvseg_core.engine.exporting import formats
+
+    programs, trace = dict[str, Any](), formats.trace
+
+    def once(whole: Any) -> Any:
+        contract = whole.contract.as_text()
+        if contract not in programs:
+            programs[contract] = trace(whole)
+        return programs[contract]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "trace", once)
+        yield

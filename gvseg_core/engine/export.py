@@ -18,6 +18,7 @@ from gvseg_core.engine.exporting.formats import FORMATS, Job, Proof
 from gvseg_core.engine.exporting.settings import ExportSettings, picture_size
 from gvseg_core.engine.parts import choose_head, name_classes
 from gvseg_core.engine.training.provenance import told_by_run
+from gvseg_core.engine.training.state import writing_tensors
 from gvseg_core.engine.truth import TRUTH
 from gvseg_core.errors import ExportError, UsageError
 from gvseg_core.files import PartFile, PartFolder, check_target, same_file
@@ -92,7 +93,8 @@ class Export:
         kind = PartFolder if self._format.is_folder else PartFile
         with kind(self.settings.target, self.settings.overwrite) as part:
             self._say(f"writing {self.settings.target}")
-            self._format.write(part.path, self._job)
+            with writing_tensors(self.settings.target):
+                self._format.write(part.path, self._job)
             files = [part.path, *part.path.glob("*")] if self._format.is_folder else [part.path]
             num_bytes = sum(file.stat().st_size for file in files if file.is_file())
             comparisons = tuple(self._compared(self._format.prove(part.path, self._job)))

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ def write_program(path: Path, program: ExportedProgram, contract: Contract) -> N
     """A `.pt2` without pickles, guards, or notes about the source (`weights.program_files` says why)."""
     program._example_inputs = None
     program._guards_code = []
-    with path.open("wb") as file, _quietly():
-        torch.export.save(program, file, extra_files={EXTRA: contract.as_text()})
+    whole = BytesIO()  # PyTorch's writer ends the process when a disk is full
+    with _quietly():
+        torch.export.save(program, whole, extra_files={EXTRA: contract.as_text()})
+    path.write_bytes(whole.getbuffer())
 
 
 def need_onnx() -> None:

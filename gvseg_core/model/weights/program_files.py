@@ -43,7 +43,7 @@ _TREES = re.compile(r'"type": "(?!builtins\.(?:tuple|list|dict)")|__enum__')
 _ATEN = re.compile(  # arithmetic on tensors, and nothing else; the last part of a name is the kind of its arguments
     r"torch\.ops\.aten\.(__and__|__or__|_assert_scalar|_assert_tensor_metadata|_to_copy|abs|add|add_|all|any|arange|"
     r"atan2|batch_norm|bitwise_and|bitwise_not|bitwise_or|broadcast_tensors|cat|chunk|clamp|clone|contiguous|conv2d|"
-    r"cos|detach|div|eq|exp|expand|expand_as|flatten|floor|floor_divide|full|full_like|ge|gelu|grid_sampler|"
+    r"cos|detach_?|div|eq|exp|expand|expand_as|flatten|floor|floor_divide|full|full_like|ge|gelu|grid_sampler|"
     r"group_norm|gt|index|index_select|isfinite|isinf|isnan|layer_norm|le|lift_fresh_copy|linear|log|logical_and|"
     r"logical_not|logical_or|lt|masked_fill|matmul|max_pool2d|maximum|meshgrid|minimum|mul|mul_|nan_to_num|ne|neg|"
     r"new_full|new_ones|new_zeros|ones|ones_like|pad|permute|pow|reciprocal|relu|relu_|remainder|repeat|reshape|roll|"
