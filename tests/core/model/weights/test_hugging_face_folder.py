@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import Mask2FormerForUniversalSegmentation
 
 from gvseg_core.config import ModelSettings, ResNetSettings, SwinSettings
@@ -15,6 +17,8 @@ from gvseg_core.errors import ModelError
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, read_checkpoint
 from gvseg_core.model.weights.hugging_face_folder import write_folder
+from gvseg_core.types import ClassInfo, Vocabulary
+from tests.conftest import shared
 from tests.core.model.weights.foreign import TINY_RESNET, TINY_SWIN, tiny_settings
 from tests.models import make_checkpoint
 
@@ -56,6 +60,27 @@ def test_transformers_loads_it_without_a_key_missing_and_answers_the_same(
         theirs = model.eval()(pixel_values=pixels)
     torch.testing.assert_close(ours.class_logits, theirs.class_queries_logits, atol=1e-4, rtol=0)
     torch.testing.assert_close(ours.mask_logits()[:, :, 0], theirs.masks_queries_logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["hf_tiny", "hf_tiny_resnet"])
+def test_what_came_from_transformers_goes_back_as_it_was(tmp_path: Path, name: str) -> None:
+    """Every key, and every bit but of a norm that nothing uses; transformers says what it said of the original."""
+    original = shared("parity", name)
+    checkpoint = read_checkpoint(original)
+    (head,) = checkpoint.heads
+    classes = tuple(ClassInfo(class_name, (0, 0, 0)) for class_name in checkpoint.class_names[head])
+    write_folder(tmp_path, checkpoint.with_vocabulary(head, Vocabulary("classes", classes)), "classes")
+    back, wanted = (load_file(folder / "model.safetensors") for folder in (tmp_path, original))
+    assert back.keys() == wanted.keys()
+    others = [key for key, tensor in wanted.items() if not torch.equal(back[key], tensor)]
+    assert [key for key in others if ".swin.layernorm." not in key] == []
+    model = Mask2FormerForUniversalSegmentation.from_pretrained(tmp_path).eval()
+    stored = np.load(original / "reference.npz")
+    for case in ("even", "odd"):
+        with torch.inference_mode():
+            said = model(pixel_values=torch.from_numpy(stored[f"{case}.pixel_values"]))
+        for found, part in ((said.class_queries_logits, "class_logits"), (said.masks_queries_logits, "mask_logits")):
+            torch.testing.assert_close(found, torch.from_numpy(stored[f"{case}.{part}"]), atol=1e-4, rtol=0)
 
 
 def test_how_pictures_are_prepared_goes_along(tmp_path: Path) -> None:
