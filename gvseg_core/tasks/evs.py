@@ -4,8 +4,8 @@ With a network's own exemplar queries each object has one query, pooled from the
 query's class score says whether the object is there. With learnt queries only (public Mask2Former weights) nothing
 needs training: the query that fits the exemplar best is the object's, and from then on the query most like it.
 
-How an exemplar grows old: a mask that the network is sure of (`refresh`) is an exemplar too. The features under it are
-pooled in the same way, and mixed into those the query starts from with the tracker's momentum.
+How an exemplar grows old: not at all, unless `keep` is below 1. Then a mask that the network is sure of (`refresh`) is
+an exemplar too; the features under it are pooled in the same way, and mixed into those the query starts from.
 """
 
 from __future__ import annotations
@@ -134,13 +134,15 @@ class Evs(BaseTask[EvsSettings]):
 
     def _refresh(self, memory: ExemplarTracker, grid: Grid) -> None:
         """Let what was seen with confidence at the end of the last clip count as an exemplar, too."""
+        if self.settings.keep == 1:
+            return
         for target in memory.targets.values():
             mask, target.confident = target.confident, None
             if mask is None or memory.looked_at is None or target.pooled is None or mask.size != grid.source_size:
                 continue
             weights = mask_weights(torch.from_numpy(rle.decode(mask)), grid)
             seen = exemplar_features(memory.looked_at, weights[None].to(target.pooled.device))[0].float()
-            target.pooled = torch.lerp(seen, target.pooled, self.tracking.momentum)
+            target.pooled = torch.lerp(seen, target.pooled, self.settings.keep)
 
     def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
         """Every query is proposed; which of them are objects, the tracker knows."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gvseg_core.config import TrackSettings, VisSettings, VpsSettings, VssSettings, parse
+from gvseg_core.config import EvsSettings, TrackSettings, VisSettings, VpsSettings, VssSettings, parse
 from gvseg_core.errors import UsageError
 from gvseg_core.ops import rle
 from gvseg_core.tasks import TASKS, Evs, Vis, Vps, Vss
@@ -219,9 +219,12 @@ def test_sources_are_told_the_part_of_the_frame_that_is_picture_and_the_classes_
         assert source.asked == asked
 
 
-def test_an_object_starts_from_what_was_given_and_moves_towards_what_was_surely_seen() -> None:
+@pytest.mark.parametrize(("keep", "then"), [(0.75, [0.75, 1.25]), (1.0, [1.0, 0.0])])
+def test_an_object_starts_from_what_was_given_and_moves_towards_what_was_surely_seen_if_asked(
+    keep: float, then: list[float]
+) -> None:
     source = Asked()
-    task = Evs(nn.ModuleDict({"evs": source}), vocabulary(1), tracking=TrackSettings(momentum=0.75))
+    task = Evs(nn.ModuleDict({"evs": source}), vocabulary(1), EvsSettings(keep=keep))
     tracker = task.tracker()
     assert isinstance(tracker, ExemplarTracker)
     left, right = torch.zeros(8, 8), torch.zeros(8, 8)
@@ -244,5 +247,5 @@ def test_an_object_starts_from_what_was_given_and_moves_towards_what_was_surely_
     list(tracker.update(task.decode(make_prediction(presence, masks), after), after))
     task.init_queries(features_of(torch.zeros(1, 2, 8, 8)), make_clip(1, SIZE, start=2), tracker)
     pooled, places, _ = source.asked
-    torch.testing.assert_close(pooled, torch.tensor([[[0.75, 1.25], [0.0, 5.0]]]))
+    torch.testing.assert_close(pooled, torch.tensor([[then, [0.0, 5.0]]]))
     torch.testing.assert_close(places, torch.tensor([[[4.5, 0.5], [5.5, 5.5]]]), rtol=0, atol=0.02)  # round corners
