@@ -11,6 +11,7 @@ from typing import Protocol, get_args
 import torch
 from torch.export import ExportedProgram
 
+from gvseg_core.data.demo_world import DEMO_VOCABULARY
 from gvseg_core.engine.build import build_network, make_segmenter
 from gvseg_core.engine.exported import segmenter_of
 from gvseg_core.engine.exporting.comparison import Comparison, compare, demo_frames
@@ -106,7 +107,8 @@ class Safetensors:
 
     def prove(self, path: Path, job: Job) -> Proof:
         again = read_checkpoint(path)
-        heads = {task: choose_head(again, None, task) for task in job.tasks}  # all go along; each task has its own
+        # All heads go along; those speak that know what is shown.
+        heads = {task: choose_head(again, None, task, DEMO_VOCABULARY) for task in job.tasks}
         for comparison in _prove_weights(again, job, heads):
             yield replace(comparison, is_rounded=job.unrounded is not None)
 
