@@ -230,8 +230,8 @@ def cut_windows_of_any_size(num_maps: int, size: Size, window: int, shift: int, 
     order, each with a mask, and `padding` is bool."""
     (h, w), cells = size, window**2
     num_down, num_across = (h + window - 1) // window, (w + window - 1) // window
-    y = (torch.arange(num_down * window, device=device) + shift) % (num_down * window)
-    x = (torch.arange(num_across * window, device=device) + shift) % (num_across * window)
+    y = _around(torch.arange(num_down * window, device=device) + shift, num_down * window)
+    x = _around(torch.arange(num_across * window, device=device) + shift, num_across * window)
     y, x = y.view(num_down, 1, window, 1), x.view(1, num_across, 1, window)
     maps = torch.arange(num_maps, device=device)[:, None]
     source = (y.clamp(max=h - 1) * w + x.clamp(max=w - 1)).reshape(1, -1)
@@ -239,12 +239,18 @@ def cut_windows_of_any_size(num_maps: int, size: Size, window: int, shift: int, 
     region = (2 * (y < shift).long() + (x < shift).long()).view(-1, cells)
     apart = region[:, None, :] != region[:, :, None]
     forbidden = (apart.float() * _FORBIDDEN)[None, :, None].expand(num_maps, -1, -1, -1, -1).flatten(0, 1)
-    row = (torch.arange(h, device=device) - shift) % (num_down * window)
-    column = (torch.arange(w, device=device) - shift) % (num_across * window)
+    row = _around(torch.arange(h, device=device) - shift, num_down * window)
+    column = _around(torch.arange(w, device=device) - shift, num_across * window)
     place = (row // window * num_across * window + row % window)[:, None] * window
     place = place + column // window * cells + column % window
     scatter = place.view(1, -1) + maps * (num_down * num_across * cells)
     return Cut((source + maps * (h * w)).view(-1), padding, forbidden, scatter.view(-1))
+
+
+def _around(places: Tensor, total: int) -> Tensor:
+    """Places that are past an end by less than `total`, at the other end. (`%` by a free size has no way to ONNX.)"""
+    places = torch.where(places >= total, places - total, places)
+    return torch.where(places < 0, places + total, places)
 
 
 def _windows(grid: Tensor, window: int) -> Tensor:
