@@ -12,7 +12,6 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-import torch
 
 from gvseg_core import open_video
 from gvseg_core.config import ModelSettings
@@ -26,7 +25,7 @@ from gvseg_core.errors import ExportError, GvsegError, ModelError, UsageError
 from gvseg_core.model.weights import read_checkpoint, write_checkpoint
 from gvseg_core.recipes import load_preset
 from gvseg_core.types import Exemplar, Frame, Prompt, TaskName
-from tests.models import make_checkpoint
+from tests.models import traced_once, write_model
 
 TASKS = get_args(TaskName)
 TINY = load_preset("tiny").model
@@ -37,15 +36,6 @@ SETTINGS: dict[str, Any] = {"settings": {"tracking": {"birth_score": 0.02}}}
 def learned(clip_length: int = 2) -> ModelSettings:
     queries = SMALL.queries.model_copy(update={"source": "learned", "spa": False})
     return SMALL.model_copy(update={"queries": queries, "clip_length": clip_length})
-
-
-def write_model(path: Path, settings: ModelSettings) -> Path:
-    """Random weights, the projection of shapes and positions among them (it starts from 0)."""
-    checkpoint = make_checkpoint(settings, short_side=64)
-    if (projection := checkpoint.state.get("decoder.shape_position.weight")) is not None:
-        projection.copy_(torch.randn(projection.shape, generator=torch.Generator().manual_seed(1)))
-    write_checkpoint(path, checkpoint)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +55,20 @@ def export(model: Path, kind: str, output: Path, say: Callable[[str], None] = la
 
 
 @pytest.fixture(scope="module")
-def any_size(folder: Path) -> Path:
-    """One ONNX file for all tasks and sizes."""
-    return export(folder / "learned.safetensors", "onnx", folder / "any.onnx", dynamic=True).path
+def graphs(folder: Path) -> dict[str, Path]:
+    """For all tasks and sizes: one ONNX file, and one `.pt2`."""
+    with traced_once():
+        model = folder / "learned.safetensors"
+        return {
+            kind: export(model, kind, folder / f"any.{suffix}", dynamic=True).path
+            for kind, suffix in (("onnx", "onnx"), ("torch", "pt2"))
+        }
+
+
+@pytest.fixture(scope="module")
+def any_size(graphs: dict[str, Path]) -> Path:
+    """The ONNX file."""
+    return graphs["onnx"]
 
 
 @pytest.fixture(scope="module")
@@ -88,27 +89,32 @@ def both(model: Path, graph: Path, task: TaskName) -> tuple[Any, Any]:
     )
 
 
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
 @pytest.mark.parametrize("task", TASKS)
-def test_one_onnx_file_does_all_tasks_at_any_size(folder: Path, any_size: Path, task: TaskName) -> None:
+def test_one_file_does_all_tasks_at_any_size(folder: Path, graphs: dict[str, Path], task: TaskName, kind: str) -> None:
+    ours, theirs = both(folder / "learned.safetensors", graphs[kind], task)
     for size in ((64, 96), (64, 64), (110, 64)):
-        ours, theirs = both(folder / "learned.safetensors", any_size, task)
         found = compare(ours, theirs, DemoSource(size, num_frames=5, num_objects=3), size)
         assert found.class_logits < 1e-4
         assert found.mask_iou > 0.999
         assert found.num_different == 0
 
 
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
 @pytest.mark.parametrize("task", TASKS)
-def test_onnx_on_a_real_clip(folder: Path, any_size: Path, clips: Path, task: TaskName) -> None:
-    with open_video(str(clips / "cars.mp4")) as video:
-        frames: list[Frame] = list(islice(video, 4))
-    height, width = frames[0].image.shape[-2:]
-    box = (0.3 * width, 0.3 * height, 0.6 * width, 0.7 * height)
-    frames[0] = replace(frames[0], exemplar=Exemplar((Prompt(1, box=box),)))
-    ours, theirs = both(folder / "learned.safetensors", any_size, task)
-    found = compare(ours, theirs, frames, (height, width))
-    assert found.mask_iou > 0.999
-    assert found.num_different == 0
+def test_real_clips_are_answered_alike(
+    folder: Path, graphs: dict[str, Path], clips: Path, task: TaskName, kind: str
+) -> None:
+    ours, theirs = both(folder / "learned.safetensors", graphs[kind], task)
+    for name in ("cars.mp4", "cat-portrait.mp4"):
+        with open_video(str(clips / name)) as video:
+            frames: list[Frame] = list(islice(video, 4))
+        height, width = frames[0].image.shape[-2:]
+        box = (0.3 * width, 0.3 * height, 0.6 * width, 0.7 * height)
+        frames[0] = replace(frames[0], exemplar=Exemplar((Prompt(1, box=box),)))
+        found = compare(ours, theirs, frames, (height, width))
+        assert found.mask_iou > 0.999
+        assert found.num_different == 0
 
 
 def test_a_program_goes_on_from_clip_to_clip_and_objects_may_come_later(folder: Path, program: Path) -> None:
