@@ -176,7 +176,8 @@ def test_a_model_of_other_classes_is_refused(gvseg: Run, tmp_path: Path, model: 
 def test_progress_can_be_read_by_programs(gvseg: Run) -> None:
     done = gvseg(*synth("evs", "truth", "--progress", "json"))
     events = [json.loads(line) for line in done.err.splitlines()]
-    assert [event["event"] for event in events] == ["model", "begin", "end"]
+    told = [event["event"] for event in events if event["event"] != "progress"]  # which comes where it takes long
+    assert told == ["model", "begin", "end"]
     assert (events[-1]["done"], events[-1]["frames"]) == (2, 12)
 
 
