@@ -115,13 +115,13 @@ def command_of(settings: EvalSettings) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Markdown."""
-    yield "| set | split | task | classes | metric | % |"
-    yield "|---|---|---|---|---|---:|"
+    """Markdown, a line for each evaluation."""
+    yield "| set | split | task | classes | % |"
+    yield "|---|---|---|---|---|"
     for row in rows:
+        scores = (f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in row["percent"].items())
         shared = f"| `{row['set']}` | {row['split']}, {row['videos']} | `{row['task']}` | {row['classes']}"
-        for key, value in row["percent"].items():
-            yield f"{shared} | {key} | {'–' if value is None else f'{value:.1f}'} |"
+        yield f"{shared} | {', '.join(scores)} |"
 
 
 def main(words: Sequence[str] | None = None) -> None:

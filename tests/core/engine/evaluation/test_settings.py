@@ -62,9 +62,9 @@ def test_contradictions_are_refused(values: dict[str, Any], says: str) -> None:
 
 
 def test_a_benchmark_with_files_of_its_own_wants_to_know_where_they_are() -> None:
-    with pytest.raises(UsageError, match="--bench vspw needs --data ROOT, the folder of VSPW as downloaded$"):
+    with pytest.raises(UsageError, match=r"--bench vspw needs --data ROOT, the folder of VSPW as downloaded$"):
         check("vspw", model="m")
-    with pytest.raises(UsageError, match="--bench vspw needs --data ROOT.*; or, to score files, --gt GT --results"):
+    with pytest.raises(UsageError, match=r"--bench vspw needs --data ROOT.*; or, to score files, --gt GT --results"):
         check("vspw")
 
 
