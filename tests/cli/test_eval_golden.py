@@ -29,7 +29,8 @@ CASES = {
 
 
 def test_every_benchmark_has_a_case() -> None:
-    assert CASES.keys() == BENCHMARKS.keys()
+    elsewhere = {"coco"}  # tests.core.data.test_coco_instances: its official program is at hand
+    assert CASES.keys() == BENCHMARKS.keys() - elsewhere
 
 
 @pytest.mark.parametrize(("bench", "case"), [(bench, case) for bench, cases in CASES.items() for case in cases])
