@@ -12,7 +12,7 @@ from typing import Any
 
 from gvseg_core.ops import rle
 from gvseg_core.sinks.content import to_json
-from gvseg_core.sinks.official.layout import VideoFacts, make_way, part_path, placed, write_whole
+from gvseg_core.sinks.official.layout import VideoFacts, placed, write_whole
 from gvseg_core.sinks.official.youtube_vis import ResultsJson
 from gvseg_core.types import Answer, Vocabulary
 
@@ -26,22 +26,13 @@ class StillResultsJson(ResultsJson):
         """The one mask, which may not be missing."""
         return [prediction.get("segmentation") or {}]
 
-    def write(
-        self,
-        folder: Path,
-        answer: Answer,
-        video: VideoFacts,
-        vocabulary: Vocabulary,
-        *,
-        overwrite: bool = False,  # noqa: ARG002 - a part is nobody else's
-    ) -> None:
-        """The picture's part of the list: a record for each track that shows, in their order."""
-        assert video.number is not None, "pictures of COCO are known by their number"
+    def put(self, part: Path, number: int, answer: Answer, video: VideoFacts, vocabulary: Vocabulary) -> None:
+        """A record for each track that shows, in their order."""
         (result,) = placed(answer, video)
         shown = {segment.track_id: segment.mask for segment in result.segments}
         records = [
             {
-                "image_id": video.number,
+                "image_id": number,
                 "category_id": vocabulary.classes[track.class_id].dataset_id,
                 "score": track.score,
                 "segmentation": rle.to_coco(shown[track.track_id]),
@@ -49,4 +40,4 @@ class StillResultsJson(ResultsJson):
             for track in answer.tracks
             if track.track_id in shown
         ]
-        write_whole(make_way(part_path(folder, video)), [to_json(records) + b"\n"], overwrite=True)
+        write_whole(part, [to_json(records) + b"\n"], overwrite=True)

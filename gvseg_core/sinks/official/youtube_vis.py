@@ -53,10 +53,13 @@ class ResultsJson(Layout):
         overwrite: bool = False,  # noqa: ARG002 - a part is nobody else's
     ) -> None:
         """The video's part of the list."""
-        assert video.number is not None, "videos of YouTube-VIS are known by their number"
-        part = make_way(part_path(folder, video))
+        assert video.number is not None, "videos of these sets are known by their number"
+        self.put(make_way(part_path(folder, video)), video.number, answer, video, vocabulary)
+
+    def put(self, part: Path, number: int, answer: Answer, video: VideoFacts, vocabulary: Vocabulary) -> None:
+        """Write a video's part of the list to `part`."""
         settings = SinkSettings("vis", vocabulary, overwrite=True)
-        drive([CocoVideoJson(part, settings, form="results", video_id=video.number)], answer, video)
+        drive([CocoVideoJson(part, settings, form="results", video_id=number)], answer, video)
 
     def assemble(
         self,
