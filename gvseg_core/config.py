@@ -180,6 +180,8 @@ class EvsSettings(Settings):
     # Share of the exemplar's own features that its query keeps at each such look. Measured with 0.7: J&F 0.711 on the
     # rendered videos of `eval`, with 1: 0.752, as a mask that strays would be the next exemplar.
     keep: float = Field(default=1.0, ge=0, le=1)
+    propagation: float = Field(default=0.8, ge=0, le=1)  # what pixels of earlier frames count beside a good query
+    radius: PositiveInt = 8  # cells of stride 4: how far these may have moved from one frame to the next
 
 
 S = TypeVar("S", bound=Settings)

@@ -80,6 +80,7 @@ class LossSettings(Settings):
     oversample: float = Field(default=3.0, ge=1)
     importance: Share = 0.75  # of the points, where the mask is least certain
     pixel_weight: Weight = 0.0  # of the pixel decoder's own classes (losses/pixels.py); not Mask2Former's
+    propagation_weight: Weight = 0.0  # of evs: labels carried over by mask features (losses/propagation.py)
 
 
 class ContrastSettings(Settings):

@@ -104,7 +104,7 @@ class Segmenter:
         if predicted.prediction is None:
             return None
         with torch.inference_mode():
-            return self.task.decode(predicted.prediction, predicted.clip)
+            return self.task.decode(predicted.prediction, predicted.clip, tracker)
 
     # --- the four steps -----------------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Segmenter:
                 results = [FrameResult(frame, (), problem) for frame in clip.frames]
             else:
                 with torch.inference_mode(), self._beside():
-                    results = list(tracker.update(self.task.decode(prediction, clip), clip))
+                    results = list(tracker.update(self.task.decode(prediction, clip, tracker), clip))
             del clip, prediction
             yield from results
             del results

@@ -336,8 +336,8 @@ class Task(Protocol):
     def init_queries(self, features: Features, clip: Clip, tracker: Tracker) -> Queries:
         """What the decoder starts from; `evs` learns its exemplars here, and keeps them in the tracker."""
 
-    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
-        """From logits to decisions."""
+    def decode(self, prediction: Prediction, clip: Clip, tracker: Tracker) -> Proposals:
+        """From logits to decisions, clip by clip; `evs` looks at what the tracker remembers, and adds to it."""
 
     def tracker(self) -> Tracker:
         """A memory for one video."""

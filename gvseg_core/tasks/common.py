@@ -76,7 +76,7 @@ class BaseTask(ABC, Generic[S]):
         """From the source that has the task's name."""
 
     @abstractmethod
-    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+    def decode(self, prediction: Prediction, clip: Clip, tracker: Tracker) -> Proposals:
         """From logits to decisions."""
 
     @abstractmethod

@@ -4,6 +4,9 @@ With a network's own exemplar queries each object has one query, pooled from the
 query's class score says whether the object is there. With learnt queries only (public Mask2Former weights) nothing
 needs training: the query that fits the exemplar best is the object's, and from then on the query most like it.
 
+Masks are the queries', and, with a network's own exemplar queries, also the pixels': `track.pixel_memory` says where
+those have gone that were the object's on the frames before.
+
 How an exemplar grows old: not at all, unless `keep` is below 1. Then a mask that the network is sure of (`refresh`) is
 an exemplar too; the features under it are pooled in the same way, and mixed into those the query starts from.
 """
@@ -11,6 +14,7 @@ an exemplar too; the features under it are pooled in the same way, and mixed int
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +23,7 @@ from gvseg_core.config import EvsSettings, TrackSettings
 from gvseg_core.model.queries import exemplar_features
 from gvseg_core.ops import rle
 from gvseg_core.ops.maps import compete
+from gvseg_core.ops.propagation import directions
 from gvseg_core.ops.regions import Grid, box_weights, mask_weights, point_weights
 from gvseg_core.tasks.common import LEARNED, BaseTask, class_logits_of, grid_of, mask_logits_of, propose
 from gvseg_core.track.exemplar import ExemplarTracker, Target
@@ -144,10 +149,12 @@ class Evs(BaseTask[EvsSettings]):
             seen = exemplar_features(memory.looked_at, weights[None].to(target.pooled.device))[0].float()
             target.pooled = torch.lerp(seen, target.pooled, self.settings.keep)
 
-    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+    def decode(self, prediction: Prediction, clip: Clip, tracker: Tracker) -> Proposals:
         """Every query is proposed; which of them are objects, the tracker knows."""
         presence = 1 - class_logits_of(prediction).softmax(-1)[:, -1]
         grid = grid_of(prediction, clip)
+        if self.rows_are_objects and self.settings.propagation:
+            prediction = self._carried_on(prediction, clip, _own(tracker), grid)
         fit, scores = None, presence
         if not self.rows_are_objects:
             # What a head of other classes says of an object is no measure of whether it is there.
@@ -164,6 +171,25 @@ class Evs(BaseTask[EvsSettings]):
 
         num = len(scores)
         return propose(prediction, range(num), [0] * num, scores.tolist(), render, fit)
+
+    def _carried_on(self, prediction: Prediction, clip: Clip, memory: ExemplarTracker, grid: Grid) -> Prediction:
+        """The same with masks that also say where the pixels of the frames before have gone.
+
+        A mask is a product of an embedding and features; here the features are the masks, and the embeddings choose.
+        """
+        rows = {track_id: row for row, track_id in enumerate(memory.targets)}
+        given = [rows[prompt.track_id] for prompt in _prompts(clip)]
+        covers = {
+            rows[prompt.track_id]: _cover(prompt.mask, grid) for prompt in _prompts(clip) if prompt.mask is not None
+        }
+        masks = [
+            memory.cells.follow(directions(features), logits, () if t else given, {} if t else covers)
+            for t, (features, logits) in enumerate(
+                zip(prediction.mask_features[0], prediction.mask_logits()[0].unbind(1), strict=True)
+            )
+        ]
+        chosen = torch.eye(len(masks[0]), device=masks[0].device)
+        return replace(prediction, mask_embeddings=chosen[None], mask_features=torch.stack(masks)[None])
 
     def tracker(self) -> Tracker:
         """Only what is given."""
@@ -188,6 +214,13 @@ def _weights(prompt: Prompt, grid: Grid) -> Tensor:
         return box_weights(prompt.box, grid)
     assert prompt.point is not None, "a prompt is a mask, a box or a point"
     return point_weights(prompt.point, grid)
+
+
+def _cover(mask: Rle, grid: Grid) -> Tensor:
+    """(h, w) share of each cell that a mask covers."""
+    pixels_per_cell = float(grid.edges(0)[1] * grid.edges(1)[1])
+    weights = mask_weights(torch.from_numpy(rle.decode(mask)), grid)
+    return (weights * (rle.area(mask) / pixels_per_cell)).clamp(max=1)
 
 
 def _centre(prompt: Prompt) -> tuple[float, float]:
@@ -216,8 +249,7 @@ def _fit(prompt: Prompt, logits: Tensor, presence: Tensor, grid: Grid) -> Tensor
         return under * presence + _TIE * under
     masks = logits > 0
     if prompt.mask is not None:
-        pixels_per_cell = float(grid.edges(0)[1] * grid.edges(1)[1])
-        covered = (weights * (rle.area(prompt.mask) / pixels_per_cell)).clamp(max=1)
+        covered = _cover(prompt.mask, grid)
         both = (masks * covered).flatten(1).sum(1)
         either = masks.flatten(1).sum(1) + covered.sum() - both
     else:

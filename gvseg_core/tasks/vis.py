@@ -32,7 +32,7 @@ class Vis(BaseTask[VisSettings]):
         """Features of cells that are evenly spread over the picture."""
         return self.queries[self.name](features, share_of_frame(clip))  # type: ignore[no-any-return]
 
-    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+    def decode(self, prediction: Prediction, clip: Clip, tracker: Tracker) -> Proposals:  # noqa: ARG002
         """Keep what scores well; masks, which may overlap, are made for what the tracker names."""
         probs = class_logits_of(prediction).softmax(-1)[:, :-1]
         if self.kept_classes is not None:

@@ -48,7 +48,7 @@ class Vps(BaseTask[VpsSettings]):
         source = self.queries[self.name]
         return source(features, self.head, sorted(self.stuff), share_of_frame(clip))  # type: ignore[no-any-return]
 
-    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+    def decode(self, prediction: Prediction, clip: Clip, tracker: Tracker) -> Proposals:  # noqa: ARG002
         """Share out the pixels among the queries that are sure of their class."""
         class_logits = class_logits_of(prediction)
         scores, class_ids = class_logits.softmax(-1).max(-1)

@@ -32,7 +32,7 @@ class Vss(BaseTask[VssSettings]):
         """One for each class."""
         return self.queries[self.name](features.mask_features.shape[0], self.head)  # type: ignore[no-any-return]
 
-    def decode(self, prediction: Prediction, clip: Clip) -> Proposals:
+    def decode(self, prediction: Prediction, clip: Clip, tracker: Tracker) -> Proposals:  # noqa: ARG002
         """A class for every pixel; what is proposed are classes, not queries."""
         probs = prediction.class_logits[0].detach().float().softmax(-1)[:, :-1]
         logits = prediction.mask_logits()[0]

@@ -23,6 +23,7 @@ from gvseg_core.config import EvsSettings, TrackSettings
 from gvseg_core.ops import rle
 from gvseg_core.ops.assignment import assign
 from gvseg_core.track.association import Cues, first_shown, last_shown
+from gvseg_core.track.pixel_memory import PixelMemory
 from gvseg_core.track.summary import Summary
 from gvseg_core.types import Clip, Features, FrameResult, Prompt, Proposals, Rle, Segment, Track
 
@@ -52,6 +53,7 @@ class ExemplarTracker:
         self._cues = cues
         self._rows_are_objects = rows_are_objects
         self.targets: dict[int, Target] = {}  # by track id, in the order they were given: the order of their rows
+        self.cells = PixelMemory(settings.propagation, settings.radius)
         self.looked_at: Features | None = None  # features of the last frame, where `pooled` features are refreshed
 
     @property

@@ -24,6 +24,7 @@ from gvseg_core.losses.contrast import ClassQueues, View, contrast_loss, view_of
 from gvseg_core.losses.matching import Matching, MatchProblems, match
 from gvseg_core.losses.pixels import PixelClasses
 from gvseg_core.losses.points import draw_points
+from gvseg_core.losses.propagation import propagation_loss
 from gvseg_core.losses.segmentation import Normaliser, amounts, segmentation_losses
 from gvseg_core.losses.targets import Targets, class_map, targets_of, true_shapes
 from gvseg_core.model.network import Network
@@ -42,12 +43,14 @@ class Amounts:
     segmentation: Normaliser = field(default_factory=lambda: Normaliser(0.0, 0.0))
     anchors: float | Tensor = 0.0  # targets of key clips
     classified: float | Tensor = 0.0  # clips whose pixels have classes
+    asked: float | Tensor = 0.0  # clips that are not key, of objects that were pointed at
 
     def __add__(self, other: Amounts) -> Amounts:
         return Amounts(
             self.segmentation + other.segmentation,
             self.anchors + other.anchors,
             self.classified + other.classified,
+            self.asked + other.asked,
         )
 
 
@@ -111,7 +114,8 @@ class Learner(nn.Module):
             targets = [self._targets(teaching, clip, key) for clip in sample.clips]
             counted = amounts(targets, teaching.num_queries(key), self.settings.loss, teaching.num_free())
             classified = float(len(sample.clips)) if teaching.has_classes else 0.0
-            total += Amounts(counted, float(len(key.class_ids)), classified)
+            asked = float(len(sample.clips) - 1) if teaching.one_video else 0.0
+            total += Amounts(counted, float(len(key.class_ids)), classified, asked)
         return total
 
     def forward(
@@ -126,7 +130,7 @@ class Learner(nn.Module):
 
         Returns:
             What is to fall, and its weighted terms without gradient: "class", "mask", "dice" (sums over all outputs),
-            "contrast", "pixel", and each but these two for the final output alone ("final_class", …).
+            "contrast", "pixel", "propagation", and each but these three for the final output alone ("final_class", …).
         """
         losses: dict[str, Tensor] = {}
         for groups in grouped(samples, self.teachings, self.settings.seed):
@@ -212,6 +216,7 @@ class Learner(nn.Module):
             remembered.problems += matching.problems
             losses = segmentation_losses(prediction, targets, points, matching, loss, divisors.segmentation)
             losses |= self._pixels(group.lesson, features, targets, divisors)
+            losses |= self._propagation(group, features, targets, divisors)
             if self.settings.contrast.weight:
                 losses |= self._contrast(group, prediction, queries.is_thing, targets, matching, divisors, remembered)
         return losses
@@ -256,6 +261,15 @@ class Learner(nn.Module):
         loss = self.pixels(features, lesson[1], targets, teaching.unlabelled)
         return {"pixel": loss * (self.settings.loss.pixel_weight / divisors.classified)}
 
+    def _propagation(
+        self, group: Group, features: Features, targets: Sequence[Targets], divisors: Amounts
+    ) -> dict[str, Tensor]:
+        weight = self.settings.loss.propagation_weight
+        if not weight or not self.teachings[group.lesson].one_video:
+            return {}
+        loss = propagation_loss(features, targets, group.keys, group.chance)
+        return {"propagation": loss * (weight / divisors.asked)}
+
     def _queues(self, head: str) -> ClassQueues | None:
         if head not in self.queues:
             return None
@@ -285,6 +299,6 @@ def _summed(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, value in losses.items():
         term = name.split("_")[0]
         told[term] = told.get(term, torch.zeros((), device=value.device)) + value.detach()
-        if name == term and term not in {"contrast", "pixel"}:
+        if name == term and term not in {"contrast", "pixel", "propagation"}:
             told[f"final_{term}"] = value.detach()
     return told

@@ -122,12 +122,13 @@ class Stepper:
                 float(mine.segmentation.class_weight),
                 float(mine.anchors),
                 float(mine.classified),
+                float(mine.asked),
             ],
             device=self.device,
         )
-        masks, classes, anchors, clips = self._processes.mean(counted)
+        masks, classes, anchors, clips, asked = self._processes.mean(counted)
         normaliser = Normaliser(masks.clamp(min=1), classes.clamp(min=1e-6))
-        return Amounts(normaliser, anchors.clamp(min=1), clips.clamp(min=1))
+        return Amounts(normaliser, anchors.clamp(min=1), clips.clamp(min=1), asked.clamp(min=1))
 
     def _shared(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """Means over processes: what one process alone would have found. Terms that nobody has are left out."""
@@ -137,4 +138,4 @@ class Stepper:
         return {name: value for name, value in zip(names, means, strict=True) if name in losses or value}
 
 
-TERMS = ("loss", "class", "mask", "dice", "contrast", "pixel", "final_class", "final_mask", "final_dice")
+TERMS = ("loss", "class", "mask", "dice", "contrast", "pixel", "propagation", "final_class", "final_mask", "final_dice")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gvseg_core.config import EvsSettings, TrackSettings, VisSettings, VpsSettings, VssSettings, parse
@@ -12,7 +13,7 @@ from gvseg_core.errors import UsageError
 from gvseg_core.ops import rle
 from gvseg_core.tasks import TASKS, Evs, Vis, Vps, Vss
 from gvseg_core.track.exemplar import ExemplarTracker
-from gvseg_core.types import Exemplar, Features, Prediction, Prompt, Queries
+from gvseg_core.types import Clip, Exemplar, Features, Prediction, Prompt, Proposals, Queries, Rle, Task
 from tests.core.predictions import make_clip, make_prediction, vocabulary
 
 SIZE = (64, 64)
@@ -31,6 +32,11 @@ def squares(*corners: tuple[int, int, int]) -> Tensor:
     return masks
 
 
+def decoded(task: Task, prediction: Prediction, clip: Clip) -> Proposals:
+    """With a tracker that remembers nothing."""
+    return task.decode(prediction, clip, task.tracker())
+
+
 CLASS_LOGITS = logits_of([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.02, 0.03, 0.95], [0.45, 0.4, 0.15]])
 MASKS = squares((1, 1, 4), (8, 8, 6), (0, 0, 16), (2, 9, 4))
 
@@ -39,7 +45,7 @@ def test_instances_are_kept_by_score_number_and_class() -> None:
     prediction, clip = make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE)
 
     def kept(settings: VisSettings) -> list[tuple[int, int]]:
-        proposals = Vis(nn.ModuleDict(), vocabulary(2), settings).decode(prediction, clip)
+        proposals = decoded(Vis(nn.ModuleDict(), vocabulary(2), settings), prediction, clip)
         return list(zip(proposals.rows, proposals.class_ids, strict=True))
 
     assert kept(VisSettings(conf=0.5)) == [(0, 0), (1, 1)]
@@ -53,7 +59,7 @@ def test_objects_are_of_countable_classes_where_the_vocabulary_has_others_too(
     things: list[int], kept: set[int]
 ) -> None:
     task = Vis(nn.ModuleDict(), vocabulary(2, things), VisSettings(conf=0.0))
-    proposals = task.decode(make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE))
+    proposals = decoded(task, make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE))
     assert set(proposals.class_ids) == kept
 
 
@@ -64,7 +70,7 @@ def test_of_two_queries_of_the_grid_that_show_the_same_the_surer_one_is_the_obje
 
     def rows(overlap: float, queries: nn.ModuleDict) -> tuple[int, ...]:
         settings = VisSettings(conf=0.0, duplicate_iou=overlap)
-        return Vis(queries, vocabulary(1), settings).decode(prediction, make_clip(1, SIZE)).rows
+        return decoded(Vis(queries, vocabulary(1), settings), prediction, make_clip(1, SIZE)).rows
 
     assert rows(0.6, nn.ModuleDict({"vis": nn.Identity()})) == (0, 2, 3)
     assert rows(0.7, nn.ModuleDict({"vis": nn.Identity()})) == (0, 1, 2, 3)
@@ -80,7 +86,7 @@ def test_masks_are_made_only_for_whom_they_are_asked() -> None:
     asked: list[list[int] | None] = []
     plain = make_prediction(CLASS_LOGITS, MASKS)
     watched = Watched(plain.class_logits, plain.embeddings, plain.mask_embeddings, plain.mask_features)
-    proposals = Vis(nn.ModuleDict(), vocabulary(2), VisSettings(conf=0.0)).decode(watched, make_clip(1, SIZE))
+    proposals = decoded(Vis(nn.ModuleDict(), vocabulary(2), VisSettings(conf=0.0)), watched, make_clip(1, SIZE))
     assert asked == []
     ((mask,), (other,)) = proposals.render([1, 0])
     assert asked == [[1, 0]]
@@ -95,9 +101,9 @@ def test_what_is_not_reported_of_a_map_still_has_its_pixels() -> None:
     sure = logits_of([[0.95, 0.03, 0.02], [0.04, 0.95, 0.01]])
     prediction = make_prediction(sure, squares((0, 0, 8), (4, 4, 12)))
     for task, settings in ((Vps, VpsSettings(overlap=0.5)), (Vss, VssSettings())):
-        everything = task(nn.ModuleDict(), vocabulary(2, ()), settings).decode(prediction, clip)  # type: ignore[arg-type]
+        everything = decoded(task(nn.ModuleDict(), vocabulary(2, ()), settings), prediction, clip)  # type: ignore[arg-type]
         only = settings.model_copy(update={"classes": frozenset({1})})
-        one = task(nn.ModuleDict(), vocabulary(2, ()), only).decode(prediction, clip)  # type: ignore[arg-type]
+        one = decoded(task(nn.ModuleDict(), vocabulary(2, ()), only), prediction, clip)  # type: ignore[arg-type]
         assert (everything.class_ids, one.class_ids) == ((0, 1), (1,))
         assert one.render(one.rows) == everything.render(everything.rows)[1:]
 
@@ -129,7 +135,7 @@ LEARNED = nn.ModuleDict({"learned": nn.Identity()})
 
 def fit_of(prompt: Prompt, class_logits: Tensor = CLASS_LOGITS) -> Tensor:
     clip = make_clip(1, SIZE, exemplar=Exemplar((prompt,)))
-    proposals = Evs(LEARNED, vocabulary(2)).decode(make_prediction(class_logits, MASKS), clip)
+    proposals = decoded(Evs(LEARNED, vocabulary(2)), make_prediction(class_logits, MASKS), clip)
     assert proposals.fit is not None
     return proposals.fit[0]
 
@@ -165,7 +171,7 @@ def test_iou_of_masks_is_exact_where_they_follow_the_cells() -> None:
 
 
 def test_without_an_exemplar_there_is_no_fit_and_every_query_may_be_an_object() -> None:
-    proposals = Evs(LEARNED, vocabulary(2)).decode(make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE))
+    proposals = decoded(Evs(LEARNED, vocabulary(2)), make_prediction(CLASS_LOGITS, MASKS), make_clip(1, SIZE))
     assert proposals.fit is None
     assert proposals.rows == (0, 1, 2, 3)
     assert proposals.scores == (1.0,) * 4
@@ -175,14 +181,14 @@ def test_objects_share_no_pixel_and_the_surer_one_has_it() -> None:
     masks = squares((0, 0, 10), (4, 4, 10))
     masks[1] += 1  # its probability is higher where both are
     clip = make_clip(1, SIZE)
-    learned = Evs(LEARNED, vocabulary(2)).decode(make_prediction(CLASS_LOGITS[:2], masks), clip)
+    learned = decoded(Evs(LEARNED, vocabulary(2)), make_prediction(CLASS_LOGITS[:2], masks), clip)
     ((first,), (second,)) = learned.render([0, 1])
     assert first is not None
     assert second is not None
     assert rle.area(rle.merge([first, second])) == rle.area(first) + rle.area(second)
     assert rle.box(second) == (16, 16, 56, 56)
     presence = logits_of([[0.9, 0.1], [0.5, 0.5]])
-    own = Evs(nn.ModuleDict(), vocabulary(1)).decode(make_prediction(presence, masks), clip)
+    own = decoded(Evs(nn.ModuleDict(), vocabulary(1)), make_prediction(presence, masks), clip)
     assert own.scores == pytest.approx((0.9, 0.5))
     ((first,), _) = own.render([0, 1])
     assert first is not None
@@ -240,12 +246,97 @@ def test_an_object_starts_from_what_was_given_and_moves_towards_what_was_surely_
 
     presence = logits_of([[0.9, 0.1], [0.6, 0.4]])  # the first is sure, the second is merely there
     masks = squares((0, 8, 4), (8, 8, 8))
-    list(tracker.update(task.decode(make_prediction(presence, masks), given), given))
+    list(tracker.update(task.decode(make_prediction(presence, masks), given, tracker), given))
     # Given masks are no more to be learnt from; what is found on the next clip is.
     after = make_clip(1, SIZE, start=1)
     task.init_queries(features_of(torch.stack([left, 5 * right])[None]), after, tracker)
-    list(tracker.update(task.decode(make_prediction(presence, masks), after), after))
+    list(tracker.update(task.decode(make_prediction(presence, masks), after, tracker), after))
     task.init_queries(features_of(torch.zeros(1, 2, 8, 8)), make_clip(1, SIZE, start=2), tracker)
     pooled, places, _ = source.asked
     torch.testing.assert_close(pooled, torch.tensor([[then, [0.0, 5.0]]]))
     torch.testing.assert_close(places, torch.tensor([[[4.5, 0.5], [5.5, 5.5]]]), rtol=0, atol=0.02)  # round corners
+
+
+# --- pixels of earlier frames -------------------------------------------------------------------------------------
+
+
+def looks_like(places: Tensor, num: int) -> Prediction:
+    """A frame whose cells look like those of `places` (16, 16), numbers; its queries are sure, and know nowhere."""
+    looks = torch.eye(256)[places].permute(2, 0, 1)  # each is like itself alone
+    features = torch.cat([torch.full((1, *CELLS), 0.1), looks])
+    nowhere = torch.zeros(num, 257)
+    nowhere[:, 0] = -10.0
+    return Prediction(logits_of([[0.9, 0.1]] * num)[None], torch.zeros(1, num, 4), nowhere[None], features[None, None])
+
+
+def followed(settings: EvsSettings, *seen: tuple[Tensor, dict[int, tuple[int, int, int, int]]]) -> list[dict[int, Rle]]:
+    """Masks of the objects on each frame, from what its cells look like and what is given on it."""
+    task = Evs(nn.ModuleDict({"evs": Asked()}), vocabulary(1), settings)
+    tracker = task.tracker()
+    assert isinstance(tracker, ExemplarTracker)
+    results = []
+    for t, (places, given) in enumerate(seen):
+        prompts = tuple(Prompt(track_id, mask=rle.encode(block(*corner))) for track_id, corner in given.items())
+        clip = make_clip(1, SIZE, start=t, exemplar=Exemplar(prompts) if prompts else None)
+        task.meet(clip, tracker)
+        proposals = task.decode(looks_like(places, len(tracker.targets)), clip, tracker)
+        (result,) = tracker.update(proposals, clip)
+        results.append({segment.track_id: segment.mask for segment in result.segments})
+    return results
+
+
+def block(y: int, x: int, height: int, width: int) -> NDArray[np.bool_]:
+    """A mask, from corner and sides in cells."""
+    mask = np.zeros(SIZE, bool)
+    mask[4 * y : 4 * (y + height), 4 * x : 4 * (x + width)] = True
+    return mask
+
+
+def iou(mask: Rle, wanted: NDArray[np.bool_]) -> float:
+    found = rle.decode(mask)
+    return float((found & wanted).sum() / (found | wanted).sum())
+
+
+STILL = torch.arange(256).view(16, 16)
+MOVED = STILL.roll((2, 3), (0, 1))
+
+
+def test_an_object_is_found_where_its_pixels_went_even_if_its_query_knows_nothing() -> None:
+    given = (STILL, {4: (3, 2, 6, 5)})
+    _, second, third = followed(EvsSettings(), given, (MOVED, {}), (MOVED.roll((2, 3), (0, 1)), {}))
+    assert iou(second[4], block(5, 5, 6, 5)) > 0.8
+    assert iou(third[4], block(7, 8, 6, 5)) > 0.7
+    _, second = followed(EvsSettings(propagation=0.0), given, (MOVED, {}))
+    assert second == {}
+    _, second = followed(EvsSettings(radius=1), given, (MOVED, {}))
+    assert not second or iou(second[4], block(5, 5, 6, 5)) < 0.5
+
+
+def test_an_object_that_is_given_later_is_followed_as_well_and_the_first_one_is_not_lost() -> None:
+    *_, last = followed(
+        EvsSettings(),
+        (STILL, {4: (3, 2, 6, 5)}),
+        (STILL, {}),
+        (STILL, {9: (10, 10, 4, 4)}),  # where earlier frames say that nothing is
+        (MOVED, {}),
+    )
+    assert iou(last[4], block(5, 5, 6, 5)) > 0.8
+    assert iou(last[9], block(12, 13, 4, 3)) > 0.7  # its right column has left the picture
+
+
+def test_a_box_begins_with_what_the_network_sees_in_it() -> None:
+    task = Evs(nn.ModuleDict({"evs": Asked()}), vocabulary(1))
+    tracker = task.tracker()
+    assert isinstance(tracker, ExemplarTracker)
+    first = make_clip(1, SIZE, exemplar=Exemplar((Prompt(1, box=(8, 12, 28, 36)),)))
+    task.meet(first, tracker)
+    plain = looks_like(STILL, 1)
+    sees = torch.cat([plain.mask_features, squares((3, 2, 6))[None] / 100], dim=2)  # rows 3 … 8, columns 2 … 7
+    knows = torch.tensor([[[0.0] * 257 + [100.0]]])
+    prediction = Prediction(plain.class_logits, plain.embeddings, knows, sees)
+    list(tracker.update(task.decode(prediction, first, tracker), first))
+    after = make_clip(1, SIZE, start=1)
+    moved = torch.cat([looks_like(MOVED, 1).mask_features, torch.zeros(1, 1, 1, *CELLS)], dim=2)
+    blind = Prediction(plain.class_logits, plain.embeddings, torch.tensor([[[-10.0] + [0.0] * 257]]), moved)
+    (result,) = tracker.update(task.decode(blind, after, tracker), after)
+    assert iou(result.segments[0].mask, block(5, 5, 6, 6)) > 0.8

@@ -67,7 +67,7 @@ def check_one_clip(class_logits: Tensor, arrays: dict[str, Any], settings: dict[
     mask_logits = torch.from_numpy(arrays["pred_masks"])
     clip = case_clip(settings, mask_logits.shape[1])
     task = Vis(nn.ModuleDict(), vocabulary(settings["num_classes"]), EVERYTHING)
-    proposals = task.decode(make_prediction(class_logits, mask_logits), clip)
+    proposals = task.decode(make_prediction(class_logits, mask_logits), clip, task.tracker())
     assert proposals.rows == tuple(range(len(mask_logits)))
     probs = proposals.class_logits.softmax(-1)[:, :-1]
     np.testing.assert_allclose(proposals.scores, probs.amax(1), rtol=0, atol=1e-7)
@@ -101,7 +101,8 @@ def test_without_thresholds_and_memory_the_tracker_is_minvis(name: str) -> None:
     found: list[dict[int, Rle]] = []
     for t in range(len(class_logits)):
         clip = case_clip(settings, 1, start=t)
-        proposals = task.decode(make_prediction(class_logits[t], mask_logits[:, t : t + 1], embeddings[t]), clip)
+        prediction = make_prediction(class_logits[t], mask_logits[:, t : t + 1], embeddings[t])
+        proposals = task.decode(prediction, clip, task.tracker())
         (result,) = tracker.update(proposals, clip)
         found.append({segment.track_id: segment.mask for segment in result.segments})
     probs = torch.tensor([track.class_scores for track in tracker.tracks])
@@ -135,7 +136,7 @@ def test_panoptic_maps_are_those_of_dvis(name: str) -> None:
     length = mask_logits.shape[1]
     clip = case_clip(settings, length)
     task = Vps(nn.ModuleDict(), vocabulary(settings["num_classes"], range(settings["num_things"])))
-    proposals = task.decode(make_prediction(class_logits, mask_logits), clip)
+    proposals = task.decode(make_prediction(class_logits, mask_logits), clip, task.tracker())
     assert list(proposals.rows) == settings["pred_ids"]
     assert list(proposals.class_ids) == [info["category_id"] for info in settings["segments_infos"]]
     np.testing.assert_array_equal(panoptic_map(proposals, length, clip.source_size), arrays["panoptic"])
@@ -148,7 +149,7 @@ def test_a_class_is_a_thing_because_the_vocabulary_says_so_wherever_it_stands() 
     backwards = [*range(settings["num_classes"] - 1, -1, -1), settings["num_classes"]]
     things = range(settings["num_classes"] - settings["num_things"], settings["num_classes"])
     task = Vps(nn.ModuleDict(), vocabulary(settings["num_classes"], things))
-    proposals = task.decode(make_prediction(class_logits[:, backwards], mask_logits), clip)
+    proposals = task.decode(make_prediction(class_logits[:, backwards], mask_logits), clip, task.tracker())
     assert list(proposals.rows) == settings["pred_ids"]
     np.testing.assert_array_equal(panoptic_map(proposals, len(clip.frames), clip.source_size), arrays["panoptic"])
 
@@ -160,7 +161,7 @@ def test_semantic_maps_are_those_of_dvis(name: str) -> None:
     clip = case_clip(settings, mask_logits.shape[1])
     task = Vss(nn.ModuleDict(), vocabulary(settings["num_classes"], ()))
     tracker = task.tracker()
-    proposals = task.decode(make_prediction(class_logits, mask_logits), clip)
+    proposals = task.decode(make_prediction(class_logits, mask_logits), clip, task.tracker())
     assert list(proposals.rows) == settings["classes_present"]
     for result, official in zip(tracker.update(proposals, clip), arrays["semantic"], strict=True):
         masks, labels = [s.mask for s in result.segments], [s.class_id + 1 for s in result.segments]

@@ -1,0 +1,72 @@
+"""Labels of remembered frames, carried over to a new one: every cell is what the cells are that look most like it.
+
+Source: label propagation by soft nearest neighbours within a window (Vondrick et al., ECCV 2018, §3; Jabri et al.,
+NeurIPS 2020, §4.1). Differences: nothing is cut to the k nearest, and features are a segmenter's own mask features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TEMPERATURE = 0.0125
+"""Of the cosine of two looks."""
+
+_ROWS = 8  # of cells that are asked at once
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One frame with what is true of it."""
+
+    looks: Tensor  # (C, h, w), `directions` of its features
+    labels: Tensor  # (N, h, w) share of each cell that each of N objects has
+
+
+def directions(features: Tensor) -> Tensor:
+    """(…, C, h, w) float32 of length 1 along C."""
+    return F.normalize(features.float(), dim=-3)
+
+
+def likeness(these: Tensor, those: Tensor) -> Tensor:
+    """(C, P) and (C, R) directions → (P, R) logits: which of those looks most like each of these."""
+    return these.T @ those / TEMPERATURE
+
+
+def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
+    """The labels of a frame, from others of the same size.
+
+    Args:
+        looks: (C, h, w), `directions` of its features.
+        known: at least one frame, of the same N objects.
+        radius: in cells; how far an object may have moved, up, down or sideways.
+
+    Returns:
+        (N, h, w) in [0, 1].
+    """
+    _, h, w = looks.shape
+    columns = _near(range(w), range(w), radius)
+    strips = []
+    for top in range(0, h, _ROWS):
+        rows, others = range(top, min(top + _ROWS, h)), range(max(top - radius, 0), min(top + _ROWS + radius, h))
+        near = (_near(rows, others, radius)[:, None, :, None] & columns[None, :, None]).flatten(2).flatten(0, 1)
+        far = ~near.to(looks.device)
+        part, shown = _rows(looks, rows), [_rows(frame.looks, others) for frame in known]
+        alike = torch.cat([likeness(part, those).masked_fill_(far, float("-inf")) for those in shown], dim=1)
+        labels = torch.cat([_rows(frame.labels, others) for frame in known], dim=1)
+        strips.append(labels @ alike.softmax(1).T)
+    return torch.cat(strips, dim=1).view(-1, h, w)
+
+
+def _near(these: range, those: range, radius: int) -> Tensor:
+    """(P, R) bool: within `radius` of one another."""
+    return (torch.arange(these.start, these.stop)[:, None] - torch.arange(those.start, those.stop)).abs() <= radius
+
+
+def _rows(maps: Tensor, rows: range) -> Tensor:
+    """(N, h, w) → (N, cells of the rows)."""
+    return maps[:, rows.start : rows.stop].flatten(1)
