@@ -152,8 +152,8 @@ class VisSettings(Settings):
     """Which instances are kept. All defaults but `conf` = 0 and `top` = None give every query, as MinVIS has it."""
 
     conf: float = Field(default=0.3, ge=0, le=1)  # class score from which an object is shown
-    # Mask IoU above which two queries of the grid are one object; learnt ones are left alone.
-    duplicate_iou: float = Field(default=0.6, ge=0, le=1)
+    # Share of a mask that better ones may cover before it is none of its own; learnt queries are left alone.
+    covered: float = Field(default=0.5, ge=0, le=1)
     top: PositiveInt | None = 100  # at most so many in a clip, the best first; None is all
     classes: ClassIds = None  # class ids that are looked for; None is all
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import torch
+from torch import Tensor
+
 from gvseg_core.config import VisSettings
 from gvseg_core.ops.masks import instance_masks
 from gvseg_core.tasks.common import BaseTask, class_logits_of, grid_of, mask_logits_of, propose, share_of_frame
@@ -42,7 +45,7 @@ class Vis(BaseTask[VisSettings]):
         best = scores.argsort(descending=True, stable=True)[: self.settings.top]
         rows = [row for row in best.tolist() if scores[row] >= self.settings.conf]
         if self.name in self.queries:
-            rows = self._distinct(prediction, rows)
+            rows = self._distinct(prediction, rows, scores[rows])
         rows.sort()
         grid = grid_of(prediction, clip)
 
@@ -53,21 +56,24 @@ class Vis(BaseTask[VisSettings]):
 
         return propose(prediction, rows, class_ids[rows].tolist(), scores[rows].tolist(), render)
 
-    def _distinct(self, prediction: Prediction, rows: list[int]) -> list[int]:
-        """`rows`, the surest first, without those that show what a surer one shows.
+    def _distinct(self, prediction: Prediction, rows: list[int], scores: Tensor) -> list[int]:
+        """`rows` without those that show what better ones show already.
 
         Several cells of the grid lie on one object, and nothing but chance says in training which of their queries
-        answers for it; learnt queries have places and habits of their own.
+        answers for it; learnt queries have places and habits of their own. Better is what is surer of its class and of
+        its pixels, and larger: of a part and the whole the whole is wanted, and the part is often the surer one.
         """
-        masks = (mask_logits_of(prediction, rows) > 0).flatten(1).float().cpu()
-        both = masks @ masks.T
+        probs = mask_logits_of(prediction, rows).float().sigmoid().flatten(1).cpu()
+        masks = probs > 0.5
         area = masks.sum(1)
-        overlap = both / (area[:, None] + area - both).clamp(min=1)
+        sureness = (probs * masks).sum(1) / area.clamp(min=1)
+        taken = torch.zeros_like(masks[:1]).any(0)
         kept: list[int] = []
-        for place in range(len(rows)):
-            if not (overlap[place, kept] > self.settings.duplicate_iou).any():
-                kept.append(place)
-        return [rows[place] for place in kept]
+        for place in (scores * sureness * area.sqrt()).argsort(descending=True, stable=True).tolist():
+            if area[place] and (masks[place] & taken).sum() <= self.settings.covered * area[place]:
+                taken |= masks[place]
+                kept.append(rows[place])
+        return kept
 
     def tracker(self) -> Tracker:
         """Every object by itself."""

@@ -63,18 +63,37 @@ def test_objects_are_of_countable_classes_where_the_vocabulary_has_others_too(
     assert set(proposals.class_ids) == kept
 
 
-def test_of_two_queries_of_the_grid_that_show_the_same_the_surer_one_is_the_object() -> None:
+@pytest.mark.parametrize(
+    ("sure", "covered", "kept"),
+    [
+        (0.7, 0.5, (0, 1, 3, 4)),  # a part of the second, and surer: the whole is wanted
+        (0.8, 0.5, (0, 2, 3, 4)),  # so much surer that it is what there is; 25/36 of the second are its own
+        (0.8, 0.7, (0, 1, 2, 3, 4)),
+        (0.7, 0.2, (0, 1, 3)),  # a quarter of the last is the first's
+        (0.7, 1.0, (0, 1, 2, 3, 4)),
+    ],
+)
+def test_a_query_of_the_grid_is_no_object_where_better_ones_cover_its_mask(
+    sure: float, covered: float, kept: tuple[int, ...]
+) -> None:
     """Learnt queries are told apart by training, as the peers have it."""
-    masks = squares((1, 1, 4), (8, 8, 6), (8, 8, 5), (2, 9, 4))  # the third lies in the second: IoU 25/36
-    prediction = make_prediction(logits_of([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.5, 0.5]]), masks)
+    masks = squares((1, 1, 4), (8, 8, 6), (8, 8, 5), (2, 9, 4), (3, 3, 4), (0, 0, 0))
+    probs = [[0.9, 0.1], [0.6, 0.4], [sure, 1 - sure], [0.5, 0.5], [0.5, 0.5], [0.9, 0.1]]
+    prediction = make_prediction(logits_of(probs), masks)
 
-    def rows(overlap: float, queries: nn.ModuleDict) -> tuple[int, ...]:
-        settings = VisSettings(conf=0.0, duplicate_iou=overlap)
+    def rows(queries: nn.ModuleDict) -> tuple[int, ...]:
+        settings = VisSettings(conf=0.0, covered=covered)
         return decoded(Vis(queries, vocabulary(1), settings), prediction, make_clip(1, SIZE)).rows
 
-    assert rows(0.6, nn.ModuleDict({"vis": nn.Identity()})) == (0, 2, 3)
-    assert rows(0.7, nn.ModuleDict({"vis": nn.Identity()})) == (0, 1, 2, 3)
-    assert rows(0.6, nn.ModuleDict({"learned": nn.Identity()})) == (0, 1, 2, 3)
+    assert rows(nn.ModuleDict({"vis": nn.Identity()})) == kept
+    assert rows(nn.ModuleDict({"learned": nn.Identity()})) == (0, 1, 2, 3, 4, 5)
+
+
+def test_masks_add_up_to_cover_another() -> None:
+    masks = squares((0, 0, 8), (0, 8, 8), (2, 4, 7))  # the third: 28 of its 49 cells are the first's, 21 the second's
+    prediction = make_prediction(logits_of([[0.9, 0.1]] * 3), masks)
+    task = Vis(nn.ModuleDict({"vis": nn.Identity()}), vocabulary(1), VisSettings(conf=0.0, covered=0.8))
+    assert decoded(task, prediction, make_clip(1, SIZE)).rows == (0, 1)
 
 
 def test_masks_are_made_only_for_whom_they_are_asked() -> None:
