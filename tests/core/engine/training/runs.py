@@ -41,7 +41,7 @@ def train_settings(*tasks: str, **changes: Any) -> dict[str, Any]:
         "lr": 1.0e-3,
         "clip_norm": 1.0,
         "amp": "fp32",
-        "loss": {"num_points": 100, "pixel_weight": 1.0},
+        "loss": {"num_points": 100, "pixel_weight": 1.0, "propagation_weight": 1.0},
         "augment": {"short_sides": [64], "max_side": 96},
         "contrast": {"near": 2, "distant": 5},
         "workers": 0,
