@@ -1,7 +1,8 @@
 """Labels of remembered frames, carried over to a new one: every cell is what the cells are that look most like it.
 
 Source: label propagation by soft nearest neighbours within a window (Vondrick et al., ECCV 2018, §3; Jabri et al.,
-NeurIPS 2020, §4.1). Differences: nothing is cut to the k nearest, and features are a segmenter's own mask features.
+NeurIPS 2020, §4.1). Differences: nothing is cut to the k nearest; a look is the direction of a segmenter's own mask
+features and the colours beneath, which tell apart what is new to the network.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gvseg_core.types import Size
+
 TEMPERATURE = 0.0125
-"""Of the cosine of two looks."""
+"""Of half the squared distance of two looks; for directions that is a cosine, but for what all have in common."""
+
+_COLOURS = 2.0  # length of the step from black to white
+_FINE = 2  # places of a cell along each side whose colours are looked at
+_BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 _ROWS = 8  # of cells that are asked at once
 
@@ -23,7 +30,7 @@ _ROWS = 8  # of cells that are asked at once
 class Labelled:
     """One frame with what is true of it."""
 
-    looks: Tensor  # (C, h, w), `directions` of its features
+    looks: Tensor  # (C, h, w)
     labels: Tensor  # (N, h, w) share of each cell that each of N objects has
 
 
@@ -32,16 +39,36 @@ def directions(features: Tensor) -> Tensor:
     return F.normalize(features.float(), dim=-3)
 
 
+def colours(picture: Tensor, shown: Size, cells: Size) -> Tensor:
+    """What a picture shows in each cell, at four places.
+
+    Args:
+        picture: (3, H, W) RGB, 0 … 255.
+        shown: height and width of the picture on the network's input, which has 4 pixels a cell.
+        cells: (h, w) of the whole input, padding at the right and bottom.
+
+    Returns:
+        (12, h, w) float32: brightness, and how much bluer and redder than that it is.
+    """
+    size = tuple(max(round(side * _FINE / 4), 1) for side in shown)
+    small = F.interpolate(picture[None].float(), size, mode="area")[0] * (_COLOURS / 255)
+    grey = (small * small.new_tensor(_BRIGHTNESS)[:, None, None]).sum(0)
+    seen = torch.stack([grey, small[2] - grey, small[0] - grey])
+    missing = tuple(_FINE * side - there for side, there in zip(cells, size, strict=True))
+    padded = F.pad(seen, (0, missing[1], 0, missing[0]))
+    return F.pixel_unshuffle(padded[None], _FINE)[0]
+
+
 def likeness(these: Tensor, those: Tensor) -> Tensor:
-    """(C, P) and (C, R) directions → (P, R) logits: which of those looks most like each of these."""
-    return these.T @ those / TEMPERATURE
+    """(C, P) and (C, R) looks → (P, R) logits, up to what a row has in common: which of those each of these is."""
+    return (these.T @ those - those.square().sum(0) / 2) / TEMPERATURE
 
 
 def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
     """The labels of a frame, from others of the same size.
 
     Args:
-        looks: (C, h, w), `directions` of its features.
+        looks: (C, h, w) of its cells.
         known: at least one frame, of the same N objects.
         radius: in cells; how far an object may have moved, up, down or sideways.
 

@@ -23,7 +23,7 @@ from gvseg_core.config import EvsSettings, TrackSettings
 from gvseg_core.model.queries import exemplar_features
 from gvseg_core.ops import rle
 from gvseg_core.ops.maps import compete
-from gvseg_core.ops.propagation import directions
+from gvseg_core.ops.propagation import colours, directions
 from gvseg_core.ops.regions import Grid, box_weights, mask_weights, point_weights
 from gvseg_core.tasks.common import LEARNED, BaseTask, class_logits_of, grid_of, mask_logits_of, propose
 from gvseg_core.track.exemplar import ExemplarTracker, Target
@@ -183,9 +183,9 @@ class Evs(BaseTask[EvsSettings]):
             rows[prompt.track_id]: _cover(prompt.mask, grid) for prompt in _prompts(clip) if prompt.mask is not None
         }
         masks = [
-            memory.cells.follow(directions(features), logits, () if t else given, {} if t else covers)
-            for t, (features, logits) in enumerate(
-                zip(prediction.mask_features[0], prediction.mask_logits()[0].unbind(1), strict=True)
+            memory.cells.follow(_looks(features, frame.image, clip), logits, () if t else given, {} if t else covers)
+            for t, (frame, features, logits) in enumerate(
+                zip(clip.frames, prediction.mask_features[0], prediction.mask_logits()[0].unbind(1), strict=True)
             )
         ]
         chosen = torch.eye(len(masks[0]), device=masks[0].device)
@@ -214,6 +214,12 @@ def _weights(prompt: Prompt, grid: Grid) -> Tensor:
         return box_weights(prompt.box, grid)
     assert prompt.point is not None, "a prompt is a mask, a box or a point"
     return point_weights(prompt.point, grid)
+
+
+def _looks(features: Tensor, picture: Tensor, clip: Clip) -> Tensor:
+    """What pixels are told by: mask features and the colours of the source."""
+    seen = colours(picture, clip.input_size, (int(features.shape[-2]), int(features.shape[-1])))
+    return torch.cat([directions(features), seen.to(features.device)])
 
 
 def _cover(mask: Rle, grid: Grid) -> Tensor:

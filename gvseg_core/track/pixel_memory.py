@@ -40,7 +40,7 @@ class PixelMemory:
         """Say where the objects are on one frame, and remember it.
 
         Args:
-            looks: (C, h, w) `directions` of its mask features.
+            looks: (C, h, w) of its cells, see `ops.propagation`.
             logits: (N, h, w) what their queries say.
             given: the rows that are pointed at on this frame; their logits stay as they are.
             covers: row → (h, w) share of each cell under its mask, of those that are given by one.

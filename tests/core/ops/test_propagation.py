@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gvseg_core.ops.propagation import TEMPERATURE, Labelled, directions, propagate
+from gvseg_core.ops.propagation import TEMPERATURE, Labelled, colours, directions, likeness, propagate
 
 
 def frame(seed: int, size: tuple[int, int] = (11, 6), labels: int = 2) -> Labelled:
@@ -65,3 +65,34 @@ def test_shares_stay_shares() -> None:
     known = frame(1, (9, 9))
     divided = Labelled(known.looks, known.labels / known.labels.sum(0))
     torch.testing.assert_close(propagate(frame(2, (9, 9)).looks, [divided], 2).sum(0), torch.ones(9, 9))
+
+
+def test_the_nearer_of_two_looks_is_the_likelier_one_by_their_squared_distance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    these, those = torch.randn(5, 3, generator=generator), torch.randn(5, 4, generator=generator)
+    squared = (these[:, :, None] - those[:, None]).square().sum(0)
+    wanted = (-squared / (2 * TEMPERATURE)).log_softmax(1)
+    torch.testing.assert_close(likeness(these, those).log_softmax(1), wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_colours_lie_where_the_picture_does_and_padding_has_none() -> None:
+    picture = torch.zeros(3, 48, 80, dtype=torch.uint8)
+    picture[:, :, 40:] = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]  # black, then red
+    seen = colours(picture, shown=(24, 40), cells=(8, 12))  # 6 × 10 cells of the input's 8 × 12
+    assert seen.shape == (12, 8, 12)
+    brightness, blue, red = seen[0:4], seen[4:8], seen[8:12]  # each at four places of a cell
+    assert not seen[:, :, :5].any()
+    assert not seen[:, 6:].any()
+    assert not seen[:, :, 10:].any()
+    of_red = [2 * 0.299, -2 * 0.299, 2 * (1 - 0.299)]
+    for channel, wanted in zip((brightness, blue, red), of_red, strict=True):
+        torch.testing.assert_close(channel[:, :6, 5:10], torch.full((4, 6, 5), wanted))
+
+
+def test_colours_tell_which_half_of_a_cell_they_are_in() -> None:
+    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    picture[:, 4:6, :2] = 255  # the upper left quarter of the lower left of 2 × 2 cells
+    seen = colours(picture, shown=(8, 8), cells=(2, 2))[:4]
+    torch.testing.assert_close(seen[:, 1, 0], torch.tensor([2.0, 0, 0, 0]))
+    assert not seen[:, 0].any()
+    assert not seen[:, 1, 1].any()
