@@ -23,7 +23,7 @@ _COLOURS = 2.0  # length of the step from black to white
 _FINE = 2  # places of a cell along each side whose colours are looked at
 _BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
-_ROWS = 8  # of cells that are asked at once
+_SIDE = 8  # of a square of cells that are asked together
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,29 @@ def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
         (N, h, w) in [0, 1].
     """
     _, h, w = looks.shape
-    columns = _near(range(w), range(w), radius)
-    strips = []
-    for top in range(0, h, _ROWS):
-        rows, others = range(top, min(top + _ROWS, h)), range(max(top - radius, 0), min(top + _ROWS + radius, h))
-        near = (_near(rows, others, radius)[:, None, :, None] & columns[None, :, None]).flatten(2).flatten(0, 1)
-        far = ~near.to(looks.device)
-        part, shown = _rows(looks, rows), [_rows(frame.looks, others) for frame in known]
-        alike = torch.cat([likeness(part, those).masked_fill_(far, float("-inf")) for those in shown], dim=1)
-        labels = torch.cat([_rows(frame.labels, others) for frame in known], dim=1)
-        strips.append(labels @ alike.softmax(1).T)
-    return torch.cat(strips, dim=1).view(-1, h, w)
+    found = looks.new_empty(len(known[0].labels), h, w)
+    for rows in _parts(h):
+        others_y = range(max(rows.start - radius, 0), min(rows.stop + radius, h))
+        near_y = _near(rows, others_y, radius)[:, None, :, None]
+        for columns in _parts(w):
+            others_x = range(max(columns.start - radius, 0), min(columns.stop + radius, w))
+            near = near_y & _near(columns, others_x, radius)[None, :, None]
+            far = ~near.flatten(2).flatten(0, 1).to(looks.device)
+            part = _cut(looks, rows, columns)
+            alike = [
+                likeness(part, _cut(frame.looks, others_y, others_x)).masked_fill_(far, float("-inf"))
+                for frame in known
+            ]
+            labels = torch.cat([_cut(frame.labels, others_y, others_x) for frame in known], dim=1)
+            shares = labels @ torch.cat(alike, dim=1).softmax(1).T
+            found[:, rows.start : rows.stop, columns.start : columns.stop] = shares.unflatten(
+                1, (len(rows), len(columns))
+            )
+    return found
+
+
+def _parts(side: int) -> list[range]:
+    return [range(start, min(start + _SIDE, side)) for start in range(0, side, _SIDE)]
 
 
 def _near(these: range, those: range, radius: int) -> Tensor:
@@ -94,6 +106,6 @@ def _near(these: range, those: range, radius: int) -> Tensor:
     return (torch.arange(these.start, these.stop)[:, None] - torch.arange(those.start, those.stop)).abs() <= radius
 
 
-def _rows(maps: Tensor, rows: range) -> Tensor:
-    """(N, h, w) → (N, cells of the rows)."""
-    return maps[:, rows.start : rows.stop].flatten(1)
+def _cut(maps: Tensor, rows: range, columns: range) -> Tensor:
+    """(N, h, w) → (N, cells of the rows and columns)."""
+    return maps[:, rows.start : rows.stop, columns.start : columns.stop].flatten(1)
