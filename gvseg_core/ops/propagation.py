@@ -79,11 +79,11 @@ def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
     found = looks.new_empty(len(known[0].labels), h, w)
     for rows in _parts(h):
         others_y = range(max(rows.start - radius, 0), min(rows.stop + radius, h))
-        near_y = _near(rows, others_y, radius)[:, None, :, None]
+        near_y = _near(rows, others_y, radius, looks.device)[:, None, :, None]
         for columns in _parts(w):
             others_x = range(max(columns.start - radius, 0), min(columns.stop + radius, w))
-            near = near_y & _near(columns, others_x, radius)[None, :, None]
-            far = ~near.flatten(2).flatten(0, 1).to(looks.device)
+            near = near_y & _near(columns, others_x, radius, looks.device)[None, :, None]
+            far = ~near.flatten(2).flatten(0, 1)
             part = _cut(looks, rows, columns)
             alike = [
                 likeness(part, _cut(frame.looks, others_y, others_x)).masked_fill_(far, float("-inf"))
@@ -101,9 +101,10 @@ def _parts(side: int) -> list[range]:
     return [range(start, min(start + _SIDE, side)) for start in range(0, side, _SIDE)]
 
 
-def _near(these: range, those: range, radius: int) -> Tensor:
+def _near(these: range, those: range, radius: int, device: torch.device) -> Tensor:
     """(P, R) bool: within `radius` of one another."""
-    return (torch.arange(these.start, these.stop)[:, None] - torch.arange(those.start, those.stop)).abs() <= radius
+    first, second = (torch.arange(part.start, part.stop, device=device) for part in (these, those))
+    return (first[:, None] - second).abs() <= radius
 
 
 def _cut(maps: Tensor, rows: range, columns: range) -> Tensor:
