@@ -24,6 +24,7 @@ _FINE = 2  # places of a cell along each side whose colours are looked at
 _BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 _SIDE = 8  # of a square of cells that are asked together
+_NOTHING = -1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,38 +76,34 @@ def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
     Returns:
         (N, h, w) in [0, 1].
     """
-    _, h, w = looks.shape
-    found = looks.new_empty(len(known[0].labels), h, w)
-    for rows in _parts(h):
-        others_y = range(max(rows.start - radius, 0), min(rows.stop + radius, h))
-        near_y = _near(rows, others_y, radius, looks.device)[:, None, :, None]
-        for columns in _parts(w):
-            others_x = range(max(columns.start - radius, 0), min(columns.stop + radius, w))
-            near = near_y & _near(columns, others_x, radius, looks.device)[None, :, None]
-            far = ~near.flatten(2).flatten(0, 1)
-            part = _cut(looks, rows, columns)
-            alike = [
-                likeness(part, _cut(frame.looks, others_y, others_x)).masked_fill_(far, float("-inf"))
-                for frame in known
-            ]
-            labels = torch.cat([_cut(frame.labels, others_y, others_x) for frame in known], dim=1)
-            shares = labels @ torch.cat(alike, dim=1).softmax(1).T
-            found[:, rows.start : rows.stop, columns.start : columns.stop] = shares.unflatten(
-                1, (len(rows), len(columns))
-            )
-    return found
+    h, w = int(looks.shape[-2]), int(looks.shape[-1])
+    asked = _squares(looks, 0)
+    near = [_squares(frame.looks, radius) for frame in known]
+    # As `likeness`, many at once; what lies outside of the picture is like nothing.
+    handicaps = [_squares(-frame.looks.square().sum(0, keepdim=True) / 2, radius, _NOTHING) for frame in known]
+    labels = [_squares(frame.labels, radius) for frame in known]
+    far = _far(radius, looks.device).repeat(1, len(known))
+    strips = []
+    for y in range(len(asked)):  # a row of squares at a time, because of what is around each there are copies
+        part = asked[y].flatten(2).mT
+        alike = torch.cat([part @ near[i][y].flatten(2) + handicaps[i][y].flatten(2) for i in range(len(known))], -1)
+        shares = (alike / TEMPERATURE).masked_fill_(far, float("-inf")).softmax(-1)
+        strips.append(torch.cat([maps[y].flatten(2) for maps in labels], -1) @ shares.mT)  # (columns, N, P)
+    found: Tensor = torch.stack(strips).unflatten(-1, (_SIDE, _SIDE)).permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)
+    return found[:, :h, :w]
 
 
-def _parts(side: int) -> list[range]:
-    return [range(start, min(start + _SIDE, side)) for start in range(0, side, _SIDE)]
+def _squares(maps: Tensor, margin: int, outside: float = 0.0) -> Tensor:
+    """(C, h, w) → (rows, columns, C, s, s), a view: squares of cells that cover it, with what is around each."""
+    bottom, right = (-int(side) % _SIDE for side in maps.shape[-2:])
+    padded = F.pad(maps, (margin, right + margin, margin, bottom + margin), value=outside)
+    side = _SIDE + 2 * margin
+    squares: Tensor = padded.unfold(1, side, _SIDE).unfold(2, side, _SIDE).permute(1, 2, 0, 3, 4)
+    return squares
 
 
-def _near(these: range, those: range, radius: int, device: torch.device) -> Tensor:
-    """(P, R) bool: within `radius` of one another."""
-    first, second = (torch.arange(part.start, part.stop, device=device) for part in (these, those))
-    return (first[:, None] - second).abs() <= radius
-
-
-def _cut(maps: Tensor, rows: range, columns: range) -> Tensor:
-    """(N, h, w) → (N, cells of the rows and columns)."""
-    return maps[:, rows.start : rows.stop, columns.start : columns.stop].flatten(1)
+def _far(radius: int, device: torch.device) -> Tensor:
+    """(P, R) bool: the cells of a square's surroundings that are farther than `radius` from each of its own."""
+    own = torch.arange(_SIDE, device=device) + radius
+    apart = (own[:, None] - torch.arange(_SIDE + 2 * radius, device=device)).abs() > radius
+    return (apart[:, None, :, None] | apart[None, :, None]).flatten(2).flatten(0, 1)
