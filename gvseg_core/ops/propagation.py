@@ -24,7 +24,6 @@ _FINE = 2  # places of a cell along each side whose colours are looked at
 _BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 _SIDE = 8  # of a square of cells that are asked together
-_NOTHING = -1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ def colours(picture: Tensor, shown: Size, cells: Size) -> Tensor:
 
 
 def likeness(these: Tensor, those: Tensor) -> Tensor:
-    """(C, P) and (C, R) looks → (P, R) logits, up to what a row has in common: which of those each of these is."""
-    return (these.T @ those - those.square().sum(0) / 2) / TEMPERATURE
+    """(…, C, P), (…, C, R) looks → (…, P, R) logits, up to what a row has in common: which of those each is."""
+    return (these.mT @ those - those.square().sum(-2, keepdim=True) / 2) / TEMPERATURE
 
 
 def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
@@ -79,24 +78,23 @@ def propagate(looks: Tensor, known: Sequence[Labelled], radius: int) -> Tensor:
     h, w = int(looks.shape[-2]), int(looks.shape[-1])
     asked = _squares(looks, 0)
     near = [_squares(frame.looks, radius) for frame in known]
-    # As `likeness`, many at once; what lies outside of the picture is like nothing.
-    handicaps = [_squares(-frame.looks.square().sum(0, keepdim=True) / 2, radius, _NOTHING) for frame in known]
     labels = [_squares(frame.labels, radius) for frame in known]
-    far = _far(radius, looks.device).repeat(1, len(known))
+    inside = _squares(torch.ones_like(looks[:1]), radius)
+    far = _far(radius, looks.device)
     strips = []
     for y in range(len(asked)):  # a row of squares at a time, because of what is around each there are copies
-        part = asked[y].flatten(2).mT
-        alike = torch.cat([part @ near[i][y].flatten(2) + handicaps[i][y].flatten(2) for i in range(len(known))], -1)
-        shares = (alike / TEMPERATURE).masked_fill_(far, float("-inf")).softmax(-1)
+        part, out = asked[y].flatten(2), far | (inside[y].flatten(2) == 0)
+        alike = [likeness(part, there[y].flatten(2)).masked_fill_(out, float("-inf")) for there in near]
+        shares = torch.cat(alike, -1).softmax(-1)
         strips.append(torch.cat([maps[y].flatten(2) for maps in labels], -1) @ shares.mT)  # (columns, N, P)
     found: Tensor = torch.stack(strips).unflatten(-1, (_SIDE, _SIDE)).permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)
     return found[:, :h, :w]
 
 
-def _squares(maps: Tensor, margin: int, outside: float = 0.0) -> Tensor:
+def _squares(maps: Tensor, margin: int) -> Tensor:
     """(C, h, w) → (rows, columns, C, s, s), a view: squares of cells that cover it, with what is around each."""
     bottom, right = (-int(side) % _SIDE for side in maps.shape[-2:])
-    padded = F.pad(maps, (margin, right + margin, margin, bottom + margin), value=outside)
+    padded = F.pad(maps, (margin, right + margin, margin, bottom + margin))
     side = _SIDE + 2 * margin
     squares: Tensor = padded.unfold(1, side, _SIDE).unfold(2, side, _SIDE).permute(1, 2, 0, 3, 4)
     return squares
