@@ -1,7 +1,8 @@
 """What a run starts from: a new network, or one with weights from any file that `--model` reads, or a backbone's.
 
 Class heads of other classes and sources of queries of another kind start anew, which is what fine-tuning is about, and
-it is said. Anything else that does not fit is a mistake until it is allowed.
+it is said. So do the blocks that a ResNet has more in its stages: they add nothing at first, and the network starts as
+what it was given. Anything else that does not fit is a mistake until it is allowed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from gvseg_core.config import ModelSettings, SwinSettings
 from gvseg_core.errors import ModelError
+from gvseg_core.model.backbones.resnet import BasicBlock, Bottleneck
 from gvseg_core.model.network import Network
 from gvseg_core.model.weights import Checkpoint, describe, read_backbone, read_checkpoint
 from gvseg_core.model.weights.checkpoint import hash_tensors
@@ -22,8 +24,12 @@ from gvseg_core.model.weights.hub import PREFIX as HUB
 from gvseg_core.model.weights.renaming import some
 from gvseg_core.types import Vocabulary
 
-RENEWED = ("class_heads.", "queries.", "decoder.shape_position.")
-"""Parts that belong to a task or a vocabulary: where they do not fit they start anew."""
+RENEWED = (
+    *("class_heads.", "queries."),
+    *("pixel_decoder.mask_places.", "decoder.shape_position."),
+    *("decoder.mask_shift.", "decoder.mask_reach.", "decoder.mask_places."),
+)
+"""Parts that belong to a task or a vocabulary, or add nothing at first: where they do not fit they start anew."""
 
 
 class Beginning(NamedTuple):
@@ -66,7 +72,8 @@ def new_network(
     if whole is not None:
         fits = {name: tensor for name, tensor in fits.items() if not _other_classes(name, whole, vocabularies)}
     missing = [name for name in own if name not in fits and (whole is not None or name.startswith("backbone."))]
-    wrong = [name for name in missing if not name.startswith((*RENEWED, "backbone.norm"))]
+    more = _blocks_without(network, fits)
+    wrong = [name for name in missing if not name.startswith((*RENEWED, "backbone.norm", *more))]
     if wrong and not allow_partial:
         looks = f"; it is {describe(whole.settings, whole.heads)}" if whole is not None else ""
         raise ModelError(
@@ -74,6 +81,8 @@ def new_network(
             f"{looks}; choose a preset of that size, or --allow-partial to start the rest anew"
         )
     network.load_state_dict({**own, **{name: tensor.float() for name, tensor in fits.items()}})
+    for block in more.values():
+        block.add_nothing()
     sha256 = hash_tensors(given) if whole is None else whole.sha256
     return Beginning(network, _told(init, missing, given.keys() - fits.keys()), sha256)
 
@@ -94,6 +103,22 @@ def _read(
             return read_backbone(path, window)[1], None
         except ModelError:
             raise error from None
+
+
+def _blocks_without(network: Network, given: Mapping[str, Tensor]) -> dict[str, BasicBlock | Bottleneck]:
+    """The ResNet's blocks of which nothing is given though their stage's first is, by the start of their names.
+
+    Only blocks without a projection: what those add is added to their own input.
+    """
+    blocks = ((f"{name}.", module) for name, module in network.named_modules())
+    return {
+        name: block
+        for name, block in blocks
+        if isinstance(block, BasicBlock | Bottleneck)
+        and block.downsample is None
+        and not any(tensor.startswith(name) for tensor in given)
+        and any(tensor.startswith(name.rsplit(".", 2)[0] + ".0.") for tensor in given)
+    }
 
 
 def _other_classes(name: str, whole: Checkpoint, vocabularies: Mapping[str, Vocabulary]) -> bool:

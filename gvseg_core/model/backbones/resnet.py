@@ -67,6 +67,10 @@ class Bottleneck(nn.Module):
         y = conv_norm(y, self.conv2, self.bn2, "relu")
         return conv_norm(y, self.conv3, self.bn3, "relu", add=_shorten(x, self.downsample))
 
+    def add_nothing(self) -> None:
+        """Start as what the shortcut alone gives: the last convolution is zero, and learns all the same."""
+        nn.init.zeros_(self.conv3.weight)
+
     def fold_norms(self) -> None:
         self.bn1 = _folded(self.conv1, self.bn1)
         self.bn2 = _folded(self.conv2, self.bn2)
@@ -88,6 +92,10 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = conv_norm(x, self.conv1, self.bn1, "relu")
         return conv_norm(y, self.conv2, self.bn2, "relu", add=_shorten(x, self.downsample))
+
+    def add_nothing(self) -> None:
+        """Start as what the shortcut alone gives: the last convolution is zero, and learns all the same."""
+        nn.init.zeros_(self.conv2.weight)
 
     def fold_norms(self) -> None:
         self.bn1 = _folded(self.conv1, self.bn1)

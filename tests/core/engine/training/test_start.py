@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gvseg_core.config import InputSettings, ModelSettings
+from gvseg_core.config import InputSettings, ModelSettings, ResNetSettings
 from gvseg_core.data.classes import plain_vocabulary
 from gvseg_core.engine.training.start import new_network
 from gvseg_core.errors import ModelError
@@ -75,6 +75,34 @@ def test_a_backbone_alone_is_enough(tmp_path: Path) -> None:
     )
     assert all(torch.equal(again.backbone.state_dict()[name], tensor) for name, tensor in state.items())
     assert notes == []
+
+
+def test_blocks_that_a_deeper_resnet_has_more_add_nothing_at_first(tmp_path: Path) -> None:
+    """The same answer as before, and a gradient in what is to change that."""
+    init = written(tmp_path / "a.safetensors")
+    before, *_ = new_network(TINY, {"pets": PETS}, init=init)
+    assert isinstance(TINY.backbone, ResNetSettings)
+    depths = tuple(depth + i % 2 + 1 for i, depth in enumerate(TINY.backbone.depths))
+    deeper = TINY.model_copy(update={"backbone": TINY.backbone.model_copy(update={"depths": depths})})
+    after, notes, _ = new_network(deeper, {"pets": PETS}, init=init, seed=2)
+    assert [note.split("anew: ")[1] for note in notes] == [
+        "backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4"
+    ]
+    pixels = torch.rand(1, 1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    assert all(map(torch.equal, before.backbone(pixels[0]), after.backbone(pixels[0])))
+    after.backbone(pixels[0])[-1].square().sum().backward()
+    new_block = after.backbone.layer4[-1]
+    last = [module for module in new_block.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    assert last.weight.grad.abs().sum() > 0
+
+
+def test_a_stage_of_which_nothing_is_given_is_not_taken_for_more_blocks(tmp_path: Path) -> None:
+    network, *_ = new_network(TINY, {"pets": PETS}, seed=1)
+    state = {name: t for name, t in network.state_dict().items() if not name.startswith("backbone.layer3.")}
+    path = tmp_path / "resnet.safetensors"
+    save_file({name.removeprefix("backbone."): t for name, t in state.items() if name.startswith("backbone.")}, path)
+    with pytest.raises(ModelError):
+        new_network(TINY, {"pets": PETS}, init=str(path))
 
 
 def test_weights_of_another_size_are_refused_unless_that_is_allowed(tmp_path: Path) -> None:
