@@ -79,6 +79,7 @@ class LossSettings(Settings):
     num_points: PositiveInt = 12544  # of a frame at which masks are compared
     oversample: float = Field(default=3.0, ge=1)
     importance: Share = 0.75  # of the points, where the mask is least certain
+    place_weight: Weight = 0.0  # of how far from a thing its query starts, in matching alone; ours (losses/matching.py)
     pixel_weight: Weight = 0.0  # of the pixel decoder's own classes (losses/pixels.py); not Mask2Former's
     propagation_weight: Weight = 0.0  # of evs: labels carried over by mask features (losses/propagation.py)
 

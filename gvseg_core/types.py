@@ -262,6 +262,7 @@ class Queries:
     content: Tensor  # (B, Q, C)
     position: Tensor  # (B, Q, C)
     is_thing: Tensor | None = None  # (Q,) bool: which queries get a shape–position descriptor; None is all of them
+    places: Tensor | None = None  # (B, Q, 2) x, y as shares of the padded picture: where they start; NaN is nowhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ share their points. Differences, none in the numbers:
   queries of all outputs. The part of the cross-entropy that is linear in the logits needs no logits at all;
 - costs of all clips and outputs leave the device together, once;
 - costs that are no number are counted by term and output, and such a pair is made only where no other is left;
+- a query that starts at a place may pay for its distance to the target (`place_weight`, 0 unless it is set). Two
+  things that look alike are one to a network that has not told them apart yet: either query fits either thing, chance
+  decides anew in every step who answers for which, and neither learns to leave the other out;
 - targets may be bound to a query (class queries, exemplars), and only the first queries may be free for the others;
 - void does not count.
 """
@@ -96,6 +99,7 @@ def match(
     points: Sequence[Points],
     settings: LossSettings,
     num_free: int | None = None,
+    places: Tensor | None = None,
 ) -> Matching:
     """Assign every target of every clip, for each output anew.
 
@@ -105,6 +109,8 @@ def match(
         points: B; where costs are taken.
         settings: the weights of the costs, which are those of the losses.
         num_free: how many queries, the first ones, may answer for targets that are not bound; all by default.
+        places: (B, Q, 2) where queries start (`Queries.places`), if they do; the distance to a target's centre, as a
+            share of the picture's diagonal, costs `place_weight`.
 
     Raises:
         ValueError: a target is bound to a query that is not there, is free, or is taken.
@@ -119,6 +125,9 @@ def match(
         found = [
             _costs(outputs, prediction.mask_features[b], b, targets[b], points[b], settings, num_free) for b in asked
         ]
+        if places is not None and settings.place_weight:
+            far = [settings.place_weight * distances(places[b, :num_free], targets[b]) for b in asked]
+            found = [(cost + away, count) for (cost, count), away in zip(found, far, strict=True)]
     host = _to_host([cost for cost, _ in found] + [count for _, count in found])
     costs = dict(zip(asked, host, strict=False))
     nothing = np.zeros((len(outputs.suffixes), 0, 0))
@@ -169,6 +178,17 @@ def _costs(
         if weight:  # 0 times infinity is no number
             total_LQN += weight * term
     return total_LQN, count
+
+
+def distances(places: Tensor, targets: Targets) -> Tensor:
+    """(Q, N) from each place to the centre of each target that is free, as shares of the padded picture's diagonal.
+
+    Nothing is far from a target that the middle frame does not show, nor from a place that is none.
+    """
+    size = places.new_tensor([targets.labels.shape[-1], targets.labels.shape[-2]])
+    free = [n for n, row in enumerate(targets.rows) if row == FREE]
+    away = (places.detach()[:, None] - targets.centres[free]) * size
+    return torch.nan_to_num(away.norm(dim=-1) / size.norm())
 
 
 def _to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.float64]]:

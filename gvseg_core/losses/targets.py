@@ -52,6 +52,14 @@ class Targets:
         """(N, T) bool: the frames on which each target is seen."""
         return self.masks.flatten(2).any(-1)
 
+    @property
+    def centres(self) -> Tensor:
+        """(N, 2) float32 x, y as shares of the padded picture, of what is seen on the middle frame; NaN for nothing."""
+        masks = self.masks[:, len(self.labels) // 2].float()
+        h, w = masks.shape[1:]
+        x, y = ((torch.arange(n, device=masks.device) + 0.5) / n for n in (w, h))
+        return torch.stack([masks.sum(1) @ x, masks.sum(2) @ y], dim=1) / masks.sum((1, 2))[:, None]
+
     def to(self, device: torch.device | str) -> Targets:
         """The same on another device."""
         names = "class_ids", "track_ids", "labels", "is_thing"

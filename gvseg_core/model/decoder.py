@@ -7,6 +7,8 @@ Source: Mask2Former (Cheng et al. 2022), `mask2former_transformer_decoder.py`, a
 - a mask is the sign of its logit, so there is no sigmoid;
 - class logits are made for the last layer alone, unless all are asked for.
 New is GvSEG's query matching inside the decoder (§3.2): `shape_position`.
+New and ours is that a mask may depend on where its query starts (`mask_reach`). In Mask2Former a query's place decides
+what it attends to and is no part of what it says; of two things that look alike, its mask is both.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch import Tensor, nn
 from gvseg_core.config import DecoderSettings
 from gvseg_core.model.attention import CrossAttention, SelfAttention
 from gvseg_core.model.layers import Linear, initialise
-from gvseg_core.ops.positions import clip_code, picture_code
+from gvseg_core.ops.positions import clip_code, picture_code, place_waves
 from gvseg_core.ops.shape_position import NUM_BINS, shape_position
 from gvseg_core.ops.shape_position_dense import shape_position_dense
 from gvseg_core.types import Features, Queries, Share, Size
@@ -43,8 +45,17 @@ class Decoded:
 class Decoder(nn.Module):
     """Layers of cross-attention, self-attention and MLP; layer i looks at level i mod 3, coarse to fine."""
 
-    def __init__(self, memory_dim: int, mask_dim: int, settings: DecoderSettings, *, spa: bool) -> None:
-        """`memory_dim`: channels of the pixel decoder's maps; `spa`: project the shape–position descriptor."""
+    def __init__(
+        self, memory_dim: int, mask_dim: int, settings: DecoderSettings, *, spa: bool, mask_waves: int = 0
+    ) -> None:
+        """
+        Args:
+            memory_dim: channels of the pixel decoder's maps.
+            mask_dim: of the mask features.
+            settings: the layers.
+            spa: project the shape–position descriptor.
+            mask_waves: of places in the mask features, an axis, if masks are to depend on where their queries start.
+        """
         super().__init__()
         dim = settings.dim
         self.level_embed = nn.Parameter(torch.randn(_NUM_LEVELS, dim))
@@ -62,6 +73,16 @@ class Decoder(nn.Module):
             # From zero, so that a network trained without it starts where it was.
             self.shape_position = nn.Linear(NUM_BINS, dim, bias=False)
             nn.init.zeros_(self.shape_position.weight)
+        self.num_waves = mask_waves
+        if mask_waves:
+            # What is linear in the waves of two places can fall with their distance: how, and how far from its start
+            # the middle of its object lies, is the query's to say. From zero, as above.
+            self.mask_shift = nn.Linear(dim, 2)
+            self.mask_reach = nn.Linear(dim, 4 * mask_waves)
+            self.mask_places = nn.Linear(4 * mask_waves, mask_dim, bias=False)
+            for linear in (self.mask_shift, self.mask_reach):
+                nn.init.zeros_(linear.weight)
+                nn.init.zeros_(linear.bias)
 
     def forward(
         self,
@@ -83,20 +104,21 @@ class Decoder(nn.Module):
             descriptors: describe the last masks.
         """
         levels = self._levels(features, time_code=time_code)
+        places = queries.places if self.num_waves else None
         # Descriptors of all layers are made at stride 8, so that they can be compared.
         finest = levels[-1]
         x, past = queries.content, []
         for i, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
             level = levels[i % _NUM_LEVELS]
-            past.append(self._look(x))
+            past.append(self._look(x, places))
             x = layer.look(x, queries.position, level, level.allowed(past[-1][1]))
             position = queries.position
             if self.shape_position is not None:
-                shapes = self._describe(self._look(x)[1], finest, frame)
+                shapes = self._describe(self._look(x, places)[1], finest, frame)
                 position = position + self.code_of_shapes(shapes, queries.is_thing)
             x = layer.discuss(x, position)
-        embeddings, mask_embeddings = self._look(x)
+        embeddings, mask_embeddings = self._look(x, places)
         described = self._describe(mask_embeddings, finest, frame) if descriptors else None
         return Decoded(embeddings, mask_embeddings, tuple(past) if history else (), described)
 
@@ -118,11 +140,15 @@ class Decoder(nn.Module):
             levels.append(Level(memory, located, masks, self.level_embed[i], t, size))
         return levels
 
-    def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _look(self, x: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries, normed, and the vectors that turn mask features into their masks."""
         embeddings = self.norm(x)
         first, second, last = self.mask_embed
-        return embeddings, last(second(first(embeddings, "relu"), "relu"))
+        masks = last(second(first(embeddings, "relu"), "relu"))
+        if places is not None:
+            waves = place_waves(places + self.mask_shift(embeddings).float(), self.num_waves)
+            masks = masks + self.mask_places(self.mask_reach(embeddings) * waves.to(embeddings.dtype))
+        return embeddings, masks
 
     def _describe(self, mask_embeddings: Tensor, level: Level, frame: Share) -> Tensor:
         """(B, Q, T, 36·12) of the masks at the resolution of `level`."""

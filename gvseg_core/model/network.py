@@ -26,15 +26,21 @@ class Network(nn.Module):
         """`vocabularies`: number of classes of each, without "no object"; one network may speak several.
 
         Raises:
-            ModelError: widths that cannot be divided as they must be.
+            ModelError: widths that cannot be divided as they must be, or places that nothing makes.
         """
         super().__init__()
-        _check_widths(settings)
+        _check(settings)
         self.settings = settings
         pixel, dim = settings.pixel_decoder, settings.decoder.dim
         self.backbone = build_backbone(settings.backbone)
         self.pixel_decoder = PixelDecoder(self.backbone.channels, pixel)
-        self.decoder = Decoder(pixel.dim, pixel.mask_dim, settings.decoder, spa=settings.queries.spa)
+        self.decoder = Decoder(
+            pixel.dim,
+            pixel.mask_dim,
+            settings.decoder,
+            spa=settings.queries.spa,
+            mask_waves=pixel.mask_waves if settings.queries.placed else 0,
+        )
         self.queries = build_queries(settings, vocabularies)
         self.class_heads = nn.ModuleDict({name: nn.Linear(dim, num + 1) for name, num in vocabularies.items()})
 
@@ -114,7 +120,7 @@ class Network(nn.Module):
         return self
 
 
-def _check_widths(settings: ModelSettings) -> None:
+def _check(settings: ModelSettings) -> None:
     pixel, decoder = settings.pixel_decoder, settings.decoder
     problems = [
         f"{name} {width} is no multiple of {part}"
@@ -126,5 +132,7 @@ def _check_widths(settings: ModelSettings) -> None:
         )
         if width % part
     ]
+    if settings.queries.placed and not (pixel.mask_waves and settings.queries.source == "task"):
+        problems.append("queries.placed needs pixel_decoder.mask_waves and queries.source task")
     if problems:
         raise ModelError("model settings: " + "; ".join(problems))

@@ -16,6 +16,7 @@ two languages (and may differ in width).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gvseg_core.config import ModelSettings
+from gvseg_core.ops.constants import kept
 from gvseg_core.ops.positions import place_code
 from gvseg_core.registry import choose
 from gvseg_core.types import Features, Queries, Share, Size
@@ -86,8 +88,7 @@ class GridQueries(nn.Module):
             drawn = [torch.randperm(s * s, generator=generator)[:n] for generator in chance]
             cells = torch.stack(drawn).to(level.device)
         else:
-            cells = (torch.arange(n, device=level.device) * 2 + 1) * (s * s) // (2 * n)
-            cells = cells.expand(b, -1)
+            cells = _spread(n, s, level.device).expand(b, -1)
         share = torch.stack([cells % s, cells // s], dim=-1).add(0.5) / s  # x, y over the picture
         x, y = share[..., 0] * frame[1], share[..., 1] * frame[0]
         share = torch.stack([x, y], dim=-1).to(share)
@@ -95,7 +96,23 @@ class GridQueries(nn.Module):
         sampled = F.grid_sample(middle, grid, padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
         places = torch.stack([share[..., 0] * w, share[..., 1] * h], dim=-1) - 0.5
         code = place_code(places, (h, w), self.position.in_features)
-        return Queries(self.content(sampled), self.position(code.to(sampled.dtype)))
+        return Queries(self.content(sampled), self.position(code.to(sampled.dtype)), places=share)
+
+
+@kept(12)
+def _spread(num: int, side: int, device: torch.device) -> Tensor:
+    return torch.tensor(spread(num, side), device=device)
+
+
+def spread(num: int, side: int) -> list[int]:
+    """`num` of `side` × `side` cells, numbered row by row: √num rows, evenly spaced, and so are the cells of each."""
+    rows = round(math.sqrt(num))
+    cells = []
+    for row in range(rows):
+        among = num * (row + 1) // rows - num * row // rows
+        above = (2 * row + 1) * side // (2 * rows) * side
+        cells += [above + (2 * i + 1) * side // (2 * among) for i in range(among)]
+    return cells
 
 
 class ClassQueries(nn.Module):
@@ -172,6 +189,7 @@ class PanopticQueries(nn.Module):
             content=torch.cat([things.content, stuff.content], dim=1),
             position=torch.cat([things.position, stuff.position], dim=1),
             is_thing=torch.arange(num_things + num_stuff, device=things.content.device) < num_things,
+            places=_end_nowhere(things.places, num_stuff),
         )
 
 
@@ -192,10 +210,12 @@ class ExemplarQueries(nn.Module):
             size: (h, w) of the map that `places` speak of.
         """
         position = self.position.expand(*pooled.shape[:2], -1)
-        if places is not None:
-            code = self.place(place_code(places.nan_to_num(), size, self.place.in_features).to(position.dtype))
-            position = position + code * places.isfinite().all(-1, keepdim=True)
-        return Queries(self.content(pooled), position)
+        if places is None:
+            return Queries(self.content(pooled), position)
+        code = self.place(place_code(places.nan_to_num(), size, self.place.in_features).to(position.dtype))
+        position = position + code * places.isfinite().all(-1, keepdim=True)
+        x, y = (places.float() + 0.5).unbind(-1)
+        return Queries(self.content(pooled), position, places=torch.stack([x / size[1], y / size[0]], dim=-1))
 
 
 def exemplar_features(features: Features, weights: Tensor, frame: int = 0) -> Tensor:
@@ -238,6 +258,11 @@ def class_means(sums: Tensor) -> tuple[Tensor, Tensor]:
     """`class_sums` → (K, C) means, 0 where the class is absent, and (K,) bool: the classes present."""
     total, count = sums[:, :-1], sums[:, -1:]
     return total / count.clamp(min=1), count[:, 0] > 0
+
+
+def _end_nowhere(places: Tensor | None, num: int) -> Tensor | None:
+    """(B, N, 2) places, and `num` of queries that start nowhere."""
+    return None if places is None else F.pad(places, (0, 0, 0, num), value=math.nan)
 
 
 def _projection(pixel_dim: int, dim: int) -> nn.Sequential:

@@ -77,10 +77,28 @@ def picture_waves(size: Size, num_waves: int, device: torch.device) -> Tensor:
     where the codes above, whose shortest wave is the picture, cannot.
     """
     h, w = size
-    wave = math.pi * torch.arange(1, num_waves + 1, dtype=torch.float32, device=device)
-    y, x = ((torch.arange(n, dtype=torch.float32, device=device) + 0.5)[:, None] / n * wave for n in (h, w))
-    y, x = torch.cat([y.sin(), y.cos()], dim=-1), torch.cat([x.sin(), x.cos()], dim=-1)
+    y, x = (_waves((torch.arange(n, dtype=torch.float32, device=device) + 0.5) / n, num_waves) for n in (h, w))
     return torch.cat([y[:, None].expand(h, w, -1), x[None].expand(h, w, -1)], dim=-1).flatten(0, 1)
+
+
+def place_waves(places: Tensor, num_waves: int) -> Tensor:
+    """The waves of single places: at a cell's centre, what `picture_waves` holds there; 0 for a place that is none.
+
+    Args:
+        places: (..., 2) x, y as shares of the picture, or NaN.
+        num_waves: N.
+
+    Returns:
+        (..., 4·N) float32.
+    """
+    x, y = places.float().nan_to_num().unbind(-1)
+    return torch.cat([_waves(y, num_waves), _waves(x, num_waves)], dim=-1) * places.isfinite().all(-1, keepdim=True)
+
+
+def _waves(place: Tensor, num_waves: int) -> Tensor:
+    """(...) shares of an axis → (..., 2·N) sines, then cosines."""
+    angle = place[..., None] * (math.pi * torch.arange(1, num_waves + 1, dtype=torch.float32, device=place.device))
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
 def _indices(length: int, device: torch.device) -> Tensor:

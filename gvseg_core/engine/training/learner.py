@@ -212,7 +212,7 @@ class Learner(nn.Module):
             )
             loss = self.settings.loss
             points = [draw_points(loss, num_frames, device, chance) for chance in group.chance]
-            matching = match(prediction, targets, points, loss, teaching.num_free())
+            matching = match(prediction, targets, points, loss, teaching.num_free(), queries.places)
             remembered.problems += matching.problems
             losses = segmentation_losses(prediction, targets, points, matching, loss, divisors.segmentation)
             losses |= self._pixels(group.lesson, features, targets, divisors)

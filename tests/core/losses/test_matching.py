@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import permutations
 
@@ -11,9 +12,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gvseg_core.losses.matching import MatchProblems, match
+from gvseg_core.losses.matching import MatchProblems, distances, match
 from gvseg_core.losses.points import Points, known_at, sample
 from gvseg_core.losses.targets import FREE, Targets
+from gvseg_core.recipes import LossSettings
 from gvseg_core.types import Prediction
 from tests.core.losses.scenes import SETTINGS, clips_of, draws, guess, layers_of, scene
 
@@ -38,6 +40,21 @@ def slow_costs(prediction: Prediction, clip: int, targets: Targets, points: Poin
             rows.append(row)
         found.append(rows)
     return found
+
+
+def replace_settings(**values: float) -> LossSettings:
+    return SETTINGS.model_copy(update=values)
+
+
+def equal_queries(prediction: Prediction) -> Prediction:
+    """Every query says what the first one says."""
+
+    def equal(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor[:, :1].expand_as(tensor)
+
+    layers = tuple((equal(logits), equal(embeddings)) for logits, embeddings in prediction.auxiliary)
+    logits, embeddings = equal(prediction.class_logits), equal(prediction.mask_embeddings)
+    return replace(prediction, class_logits=logits, mask_embeddings=embeddings, auxiliary=layers)
 
 
 def cost_of(pairs: list[tuple[int, int]], costs: list[list[float]]) -> float:
@@ -118,6 +135,36 @@ def test_things_share_out_the_free_queries_while_stuff_has_its_own() -> None:
         assert found[1] == (4, 1)
         best = min(cost_of([(a, 0), (b, 2)], costs) for a, b in permutations(range(3), 2))
         assert cost_of([found[0], found[2]], costs) == pytest.approx(best, abs=1e-4)
+
+
+def test_of_queries_that_fit_as_well_the_nearest_answers() -> None:
+    """Five queries that say the same; each of three things is given to the one that starts in its middle."""
+    targets, settings = scene(3), replace_settings(place_weight=1.0)
+    prediction = equal_queries(guess())
+    centres = targets.centres
+    places = torch.cat([centres[[2, 0]], torch.tensor([[-9.0, -9.0]]), centres[[1]], centres[[1]] + 0.3])[None]
+    found = match(prediction, [targets], draws(1), settings, places=places).pairs[0]
+    assert found.queries.tolist() == [[1, 3, 0]] * 3
+    with_others = match(guess(), [targets], draws(1), replace_settings(place_weight=1e4), places=places).pairs[0]
+    assert torch.equal(with_others.queries, found.queries)
+    unasked = match(guess(), [targets], draws(1), SETTINGS, places=places).pairs[0]
+    assert torch.equal(unasked.queries, match(guess(), [targets], draws(1), SETTINGS).pairs[0].queries)
+
+
+def test_a_distance_is_a_share_of_the_diagonal() -> None:
+    targets = scene(3, rows=(FREE, 4, FREE))
+    h, w = targets.labels.shape[-2:]
+    corner, centres = torch.zeros(1, 2), targets.centres
+    expected = [math.hypot(centres[n, 0] * w, centres[n, 1] * h) / math.hypot(w, h) for n in (0, 2)]
+    assert distances(corner, targets)[0].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_the_middle_frame_does_not_show_is_far_from_nothing() -> None:
+    targets = scene(2)
+    hidden = replace(targets, labels=targets.labels.where(targets.labels != 1, 0))
+    away = distances(torch.rand(4, 2, generator=torch.Generator().manual_seed(0)), hidden)
+    assert away[:, 0].tolist() == [0.0] * 4
+    assert away[:, 1].gt(0).all()
 
 
 def test_a_target_without_any_query_to_answer_remains_unanswered() -> None:

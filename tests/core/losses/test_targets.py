@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -35,6 +37,14 @@ def test_masks_are_those_of_the_clip_and_presence_says_where_they_are_seen() -> 
     assert torch.equal(targets.masks, clip().masks)
     assert targets.presence.tolist() == [[True, True], [False, True]]
     assert len(targets) == 2
+
+
+def test_centres_are_of_the_middle_frame_and_nowhere_for_what_it_does_not_show() -> None:
+    """The second frame of two: columns 0 … 3 of rows 0 … 2, and columns 6, 7 of rows 0, 1, in 8 × 12 pixels."""
+    centres = targets_of(clip(), (8, 12), things=()).centres
+    assert torch.allclose(centres, torch.tensor([[2 / 12, 1.5 / 8], [7 / 12, 1 / 8]]))
+    first = replace(targets_of(clip(), (8, 12), things=()), labels=clip().labels[:1])
+    assert first.centres.isnan().tolist() == [[False, False], [True, True]]
 
 
 def test_a_class_is_an_object_only_where_it_is_said_to_be() -> None:

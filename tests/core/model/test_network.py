@@ -133,6 +133,41 @@ def test_mask_features_say_where_they_are_once_that_is_learnt(build):
     assert (features[..., :8] - features[..., -8:]).abs().mean() > 0.1
 
 
+def test_what_a_query_shows_depends_on_where_it_starts_once_that_is_learnt(build):
+    """Of queries that are the same but for their place; one that starts nowhere is as if there were no places."""
+    plain = build(mask_waves=3, source="task").eval()
+    placed = build(mask_waves=3, source="task", placed=True).eval()
+    placed.load_state_dict(plain.state_dict(), strict=False)
+    places = torch.tensor([[[0.1, 0.2], [0.9, 0.2], [float("nan")] * 2]])
+    content = torch.randn(1, 1, 32, generator=torch.Generator().manual_seed(0)).expand(1, 3, 32)
+    queries = Queries(content, torch.zeros(1, 3, 32), places=places)
+
+    def shown(network: Network) -> torch.Tensor:
+        return network.decode(network.encode(clip()), queries, "animals").mask_logits()
+
+    torch.testing.assert_close(shown(placed), shown(plain))
+    shown(placed).square().sum().backward()
+    assert placed.decoder.mask_reach.weight.grad.abs().sum() > 0
+    torch.nn.init.normal_(placed.decoder.mask_reach.weight)
+    shown(placed).square().sum().backward()
+    assert placed.decoder.mask_shift.weight.grad.abs().sum() > 0
+    assert placed.decoder.mask_shift.weight.grad.isfinite().all()
+    here, there, _ = shown(placed)[0]
+    assert (here - there).abs().mean() > 0.01
+    # Before any of them has met another:
+    first = placed.decode(placed.encode(clip()), queries, "animals", auxiliary=True).auxiliary[0][1][0]
+    second = plain.decode(plain.encode(clip()), queries, "animals", auxiliary=True).auxiliary[0][1][0]
+    torch.testing.assert_close(first[2], second[2])
+    assert not torch.allclose(first[0], second[0])
+
+
+def test_places_in_masks_need_what_they_are_made_of(build):
+    with pytest.raises(ModelError, match=r"queries\.placed needs"):
+        build(source="task", placed=True)
+    with pytest.raises(ModelError, match=r"queries\.placed needs"):
+        build(mask_waves=2, placed=True)
+
+
 @torch.inference_mode()
 def test_descriptors_are_those_of_the_masks_at_stride_8(build):
     network = build().eval()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gvseg_core.errors import UsageError
-from gvseg_core.model.queries import class_means, class_sums, exemplar_features
+from gvseg_core.model.queries import class_means, class_sums, exemplar_features, spread
 from gvseg_core.ops.positions import picture_code
 from gvseg_core.types import Features, Queries
 
@@ -42,7 +46,7 @@ def test_grid_queries_are_spread_evenly_or_drawn_by_the_chance_of_each_clip(buil
 
 
 def test_grid_queries_cover_the_picture_and_not_the_padding(build):
-    """8 of 16 cells: two in each row of the grid, in every second column."""
+    """8 of 16 cells: three rows of the grid, two or three cells of each."""
     network = build(source="task", num_queries=8).eval()
     vis = network.queries["vis"]
     torch.nn.init.eye_(vis.position.weight)
@@ -52,9 +56,34 @@ def test_grid_queries_cover_the_picture_and_not_the_padding(build):
         position = vis(painted(), (0.5, 1.0)).position[0]
     nearest = torch.cdist(position, code).argmin(1)
     rows, columns = nearest // SIZE[1], nearest % SIZE[1]
-    assert sorted(set(rows.tolist())) == [0, 1, 2, 3]
+    assert sorted(set(rows.tolist())) == [0, 2, 3]
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == 8
     assert int(columns.max()) >= 9
+
+
+@given(st.integers(1, 24), st.floats(0, 1))
+def test_no_cell_is_far_from_a_chosen_one(side: int, share: float) -> None:
+    """Neither up nor sideways: half of what lies between neighbours of as many rows as there are cells in a row."""
+    num = max(1, round(share * side * side))
+    chosen = spread(num, side)
+    assert len(set(chosen)) == num
+    at = torch.tensor([[cell // side, cell % side] for cell in chosen]).double()
+    every = torch.cartesian_prod(torch.arange(side), torch.arange(side)).double().view(-1, 2)
+    away = (every[:, None] - at).abs().amax(-1).amin(1).max()
+    in_a_row = min(round(math.sqrt(num)), num // round(math.sqrt(num)))
+    assert away <= math.ceil(side / (2 * in_a_row))
+
+
+def test_every_second_cell_of_every_second_row_is_chosen_where_a_quarter_is() -> None:
+    assert spread(36, 12) == [row * 12 + column for row in range(1, 12, 2) for column in range(1, 12, 2)]
+
+
+def test_grid_queries_say_where_they_start(build):
+    """Four cells of the left half: the middles of its quarters, as the grid's cells have them."""
+    vis = build(source="task", num_queries=4, grid=2).eval().queries["vis"]
+    with torch.no_grad():
+        places = vis(painted(batch=2), (1.0, 0.5)).places
+    assert places.tolist() == [[[0.125, 0.25], [0.375, 0.25], [0.125, 0.75], [0.375, 0.75]]] * 2
 
 
 def test_grid_queries_look_at_the_middle_frame(build):

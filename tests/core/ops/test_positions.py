@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gvseg_core.ops.positions import clip_code, picture_code, picture_waves, place_code
+from gvseg_core.ops.positions import clip_code, picture_code, picture_waves, place_code, place_waves
 
 CPU = torch.device("cpu")
 
@@ -30,6 +30,19 @@ def test_the_code_of_a_place_is_that_of_the_cell_it_lies_on(size):
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     places = torch.stack([x, y], dim=-1).view(-1, 2)
     torch.testing.assert_close(place_code(places, size, 16), picture_code(size, 16, CPU))
+
+
+@given(size=st.tuples(st.integers(1, 7), st.integers(1, 7)), num=st.integers(1, 9))
+def test_the_waves_of_a_place_are_those_of_the_cell_it_lies_on(size, num):
+    h, w = size
+    y, x = torch.meshgrid((torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w, indexing="ij")
+    waves = place_waves(torch.stack([x, y], dim=-1).view(-1, 2), num)
+    torch.testing.assert_close(waves, picture_waves(size, num, CPU), atol=1e-5, rtol=0)
+
+
+def test_there_are_no_waves_where_there_is_no_place():
+    places = torch.tensor([[[0.2, 0.7], [float("nan"), 0.5], [float("nan")] * 2]])
+    assert place_waves(places, 2).ne(0).any(-1).tolist() == [[True, False, False]]
 
 
 def test_time_adds_one_vector_to_all_cells_of_a_frame():
