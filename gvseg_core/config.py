@@ -103,7 +103,7 @@ class QuerySettings(Settings):
     num_queries: PositiveInt = 100  # learned ones, or N sampled from the grid
     grid: PositiveInt = 16  # S: the grid of S × S cells that instance queries are taken from
     momentum: float = Field(default=0.99, ge=0, le=1)  # of class queries, in training
-    placed: bool = False  # masks also depend on where their queries start, in `mask_waves`; ours (model/decoder.py)
+    placed: bool = False  # masks also depend on where a task's queries start, in `mask_waves`; ours (model/decoder.py)
     spa: bool = False  # the learnt projection of the shape–position descriptor (432 → d) is there
 
 

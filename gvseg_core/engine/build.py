@@ -154,7 +154,7 @@ def make_segmenter(
             None if projection is None else projection.weight,
             conf=conf,
             classes=classes,
-            tracking=overrides.get("tracking", {}),
+            settings=overrides,
         ),
         prepared,
         device=place,

@@ -173,7 +173,7 @@ def segmenter_of(
         projection_of(graph),
         conf=conf,
         classes=classes,
-        tracking=overrides.get("tracking", {}),
+        settings=overrides,
     )
     provenance = {
         "model": name,

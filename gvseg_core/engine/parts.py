@@ -85,19 +85,34 @@ def make_task(
     *,
     conf: float | None = None,
     classes: Sequence[str] = (),
-    tracking: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Task:
     """A task and its settings, from the parts of a network.
+
+    Args:
+        name: of the task.
+        queries: the network's sources of queries.
+        head: the classes that answer.
+        projection: of descriptors, if it has been learnt.
+        conf: score from which objects count; the task's own by default.
+        classes: names or numbers of those that are wanted; all by default.
+        settings: of `engine.settings.Overridable`, nested: what `tracking` and the task itself are to have otherwise.
 
     Raises:
         UsageError: a setting that is wrong, or of no effect on this task.
     """
     kind: Any = choose("task", TASKS, name)
+    settings = settings or {}
+    refuse_without_effect(
+        {f"set {other}.{key}": True for other in TASKS if other != name for key in settings.get(other, {})},
+        f"--task {name}",
+    )
+    own = _task_settings(kind.settings_type, name, conf, class_ids(head, classes))
     return kind(  # type: ignore[no-any-return]
         queries,
         head,
-        _task_settings(kind.settings_type, name, conf, class_ids(head, classes)),
-        _changed(TrackSettings(), tracking or {}, "tracking"),
+        _changed(own, settings.get(name, {}), name),
+        _changed(TrackSettings(), settings.get("tracking", {}), "tracking"),
         projection,
     )
 

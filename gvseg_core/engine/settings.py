@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, PositiveInt
 
-from gvseg_core.config import InputSettings, Settings, TrackSettings, parse
+from gvseg_core.config import EvsSettings, InputSettings, Settings, TrackSettings, VisSettings, VpsSettings, parse
 from gvseg_core.errors import UsageError
 from gvseg_core.recipes import BUNDLED
 from gvseg_core.types import TaskName
@@ -70,6 +70,12 @@ class Overridable(Settings):
 
     input: InputSettings = InputSettings()
     tracking: TrackSettings = TrackSettings()
+    vis: VisSettings = VisSettings()
+    vps: VpsSettings = VpsSettings()
+    evs: EvsSettings = EvsSettings()
+
+
+_OPTIONS = "conf", "classes"  # of a task, that have options of their own
 
 
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
@@ -90,6 +96,8 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
             nested[section][name] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise UsageError(f"--set {assignment}: cannot read the value {text!r}") from None
+        if name in _OPTIONS and section not in {"input", "tracking"}:
+            raise UsageError(f"--set {key}: there is an option for it, --{name}")
     parse(Overridable, nested, "--set")
     return nested
 

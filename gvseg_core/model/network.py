@@ -34,12 +34,13 @@ class Network(nn.Module):
         pixel, dim = settings.pixel_decoder, settings.decoder.dim
         self.backbone = build_backbone(settings.backbone)
         self.pixel_decoder = PixelDecoder(self.backbone.channels, pixel)
+        starts = settings.queries.source == "task"  # learnt queries start nowhere
         self.decoder = Decoder(
             pixel.dim,
             pixel.mask_dim,
             settings.decoder,
             spa=settings.queries.spa,
-            mask_waves=pixel.mask_waves if settings.queries.placed else 0,
+            mask_waves=pixel.mask_waves if starts and settings.queries.placed else 0,
         )
         self.queries = build_queries(settings, vocabularies)
         self.class_heads = nn.ModuleDict({name: nn.Linear(dim, num + 1) for name, num in vocabularies.items()})
@@ -132,7 +133,7 @@ def _check(settings: ModelSettings) -> None:
         )
         if width % part
     ]
-    if settings.queries.placed and not (pixel.mask_waves and settings.queries.source == "task"):
-        problems.append("queries.placed needs pixel_decoder.mask_waves and queries.source task")
+    if settings.queries.placed and not pixel.mask_waves:
+        problems.append("queries.placed needs pixel_decoder.mask_waves")
     if problems:
         raise ModelError("model settings: " + "; ".join(problems))

@@ -11,6 +11,9 @@
 | `contrast` | learnt ones             | none                               | yes      | 41.2              |
 | `all`      | each task's own         | in the decoder and between clips   | yes      | 44.0              |
 
+`task_near` and `all_near` are `task` and `all` with one thing of ours: in training a thing is answered for by a query
+that starts near it (`train.loss.place_weight`), not by whichever of those that say the same.
+
 The rows between are taken as one idea each on the baseline: if they piled up, the fourth would have all of them and be
 the fifth. `task` is initialisation and association: an exemplar's own query answers for its object, and a class's own
 query for its class, where learnt queries have to be found again by what they look like.
@@ -51,7 +54,7 @@ from gvseg_core.engine.evaluation.settings import EvalSettings
 from gvseg_core.engine.evaluation.watching import Nobody
 from gvseg_core.engine.training.settings import TrainRequest
 from gvseg_core.model.weights import read_checkpoint
-from tests.bench.ablation_runs import TRACKING, Configuration, Shown, keep_features, train
+from tests.bench.ablation_runs import Configuration, Shown, keep_features, settings_of, train
 from tests.bench.ablation_table import tell_report
 from tests.bench.identity import shown
 from tests.bench.machine import describe
@@ -65,9 +68,12 @@ CONFIGURATIONS = {
     "task": Configuration("+ queries and association by task", 40.1, task=True),
     "contrast": Configuration("+ contrast by task", 41.2, contrast=True),
     "all": Configuration("all", 44.0, task=True, spa=True, contrast=True),
+    "task_near": Configuration("+ queries and association by task, near things (ours)", None, task=True, near=True),
+    "all_near": Configuration("all, near things (ours)", None, task=True, near=True, spa=True, contrast=True),
 }
 
 CONTRAST_WEIGHT = 0.5  # as in every preset
+PLACE_WEIGHT = 20.0  # as in nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,11 @@ def changes_of(
                 "drift": 0.1,
                 "zoom": 0.2,
             },
-            "loss": {"num_points": 1024, "pixel_weight": 0.0},  # which teaches features alone
+            "loss": {
+                "num_points": 1024,
+                "pixel_weight": 0.0,  # which teaches features alone
+                "place_weight": PLACE_WEIGHT if configuration.near else 0.0,
+            },
             "ema": None,
             "workers": 0,
             "seed": seed,
@@ -187,7 +197,7 @@ def scores_of(weights: Path, tests: Mapping[str, Test], scale: Scale, data: Path
             size=scale.short_side,
             device="cpu",
             dtype="fp32",
-            overrides=TRACKING,
+            overrides=settings_of(test.task),
         )
         metrics = evaluate(settings, Nobody()).scores.metrics  # type: ignore[union-attr]
         scores[name] = {key: float(value) if math.isfinite(value) else None for key, value in metrics.items()}
@@ -217,7 +227,13 @@ def run(name: str, seed: int, features: Path, options: argparse.Namespace, scale
     begun = time.perf_counter()
     scores = scores_of(weights, {n: t for n, t in TESTS.items() if scale.real or t.path is None}, scale, options.data)
     asked = load_segmenter(
-        weights, "vis", device="cpu", dtype="fp32", size=scale.short_side, vocabulary="demo", settings=TRACKING
+        weights,
+        "vis",
+        device="cpu",
+        dtype="fp32",
+        size=scale.short_side,
+        vocabulary="demo",
+        settings=settings_of("vis"),
     )
     switches, found = shown(asked, parse_synth(scale.held_out))
     scores["identity"] = {"switches": switches, "found": found}

@@ -24,7 +24,11 @@ from gvseg_core.engine.training.step import Told
 from gvseg_core.model.weights import read_checkpoint, write_checkpoint
 from gvseg_core.types import Features
 
-TRACKING = {"tracking": {"shape_weight": 0.0}}  # no shapes but where the network has learnt their projection
+
+def settings_of(task: str) -> dict[str, dict[str, float]]:
+    """No shapes but where the network has learnt their projection; queries alone, without pixels carried over."""
+    own = {"evs": {"propagation": 0.0}} if task == "evs" else {}
+    return {"tracking": {"shape_weight": 0.0}, **own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,9 @@ class Configuration:
     """Which of the ideas a network has."""
 
     title: str
-    paper: float  # VPQ on VIPSeg, ResNet-50
+    paper: float | None  # VPQ on VIPSeg, ResNet-50
     task: bool = False  # each task's own queries, and association by them
+    near: bool = False  # of these, the ones near a thing answer for it; ours
     spa: bool = False
     contrast: bool = False
 
@@ -163,7 +168,7 @@ def check_network(configuration: Configuration, learner: Learner) -> dict[str, A
 def check_tasks(configuration: Configuration, weights: Path) -> None:
     """The gate of association: what a task built from the weights compares."""
     for task in ("vis", "evs"):
-        asked: Any = load_segmenter(weights, task, device="cpu", dtype="fp32", settings=TRACKING).task  # type: ignore[arg-type]
+        asked: Any = load_segmenter(weights, task, device="cpu", dtype="fp32", settings=settings_of(task)).task  # type: ignore[arg-type]
         assert asked.cues.use_descriptors == configuration.spa
         assert (asked.cues.projection is not None) == configuration.spa
         if task == "evs":

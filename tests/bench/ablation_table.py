@@ -78,7 +78,7 @@ def table_of(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     for name in names:
         if own := [run for run in runs if run["name"] == name]:
             cells = [told([value_of(run, column) for run in own]) for column in columns]
-            lines.append(_row([own[0]["title"], str(len(own)), *cells, f"{own[0]['paper']:.1f}"]))
+            lines.append(_row([own[0]["title"], str(len(own)), *cells, told([own[0]["paper"]])]))
     return lines
 
 
@@ -91,8 +91,9 @@ def gains_of(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
         own = [run for run in runs if run["name"] == name and run["seed"] in base]
         if own:
             cells = [told([_gain(run, base[run["seed"]], column) for run in own], "+") for column in columns]
-            more = own[0]["paper"] - base[own[0]["seed"]]["paper"]
-            lines.append(_row([own[0]["title"], str(len(own)), *cells, f"{more:+.1f}"]))
+            paper, before = own[0]["paper"], base[own[0]["seed"]]["paper"]
+            more = None if paper is None else paper - before
+            lines.append(_row([own[0]["title"], str(len(own)), *cells, told([more], "+")]))
     return lines
 
 

@@ -129,6 +129,16 @@ USAGE = [
     Fault("no class of that name", clip_at("in.mp4"), f"in.mp4 {VSS} --classes skyy", 2, "did you mean 'sky'"),
     Fault("no effect", clip_at("in.mp4"), f"in.mp4 {VSS} --conf 0.5", 2, "--conf has no effect on --task vss"),
     Fault("unknown setting", clip_at("in.mp4"), f"in.mp4 {VSS} --set tracking.memry=1", 2, "did you mean 'memory'"),
+    Fault(
+        "setting of another task",
+        clip_at("in.mp4"),
+        f"in.mp4 {VSS} --set vis.covered=1",
+        2,
+        "vis.covered has no effect",
+    ),
+    Fault(
+        "setting that is an option", clip_at("in.mp4"), f"in.mp4 {VSS} --set vps.conf=1", 2, "an option for it, --conf"
+    ),
     Fault("setting of no section", clip_at("in.mp4"), f"in.mp4 {VSS} --set memory=1", 2, "section.name=value"),
     Fault(
         "setting of a wrong type", clip_at("in.mp4"), f"in.mp4 {VSS} --set tracking.memory=soon", 2, "memory: .*'soon'"

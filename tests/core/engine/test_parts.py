@@ -1,4 +1,4 @@
-"""Which class head answers."""
+"""Which class head answers, and what a task is set to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from gvseg_core.data.classes import plain_vocabulary
-from gvseg_core.engine.build import make_segmenter
-from gvseg_core.engine.parts import choose_head, untaught
+from gvseg_core.engine.build import build_network, make_segmenter
+from gvseg_core.engine.parts import choose_head, make_task, untaught
 from gvseg_core.errors import UsageError
 from gvseg_core.model.weights import Checkpoint
 from gvseg_core.recipes import load_preset
+from gvseg_core.tasks.vis import Vis
 from tests.models import make_checkpoint
 
 ANIMALS = plain_vocabulary("animals", ["dog", "cat", "cow"])
@@ -54,6 +55,17 @@ def test_who_names_a_head_gets_it_and_is_told_what_it_cannot_do(taught: Checkpoi
     assert make_segmenter(taught, "vss", name="m", wanted=SHAPES).provenance["notes"] == []
     with pytest.raises(UsageError, match="did you mean 'animals'"):
         choose_head(taught, "animal", "vss")
+
+
+def test_a_task_has_what_its_own_section_sets_beside_the_options(taught: Checkpoint) -> None:
+    queries, head = build_network(taught).queries, next(iter(taught.vocabularies.values()))
+    task = make_task(
+        "vis", queries, head, None, conf=0.25, settings={"vis": {"covered": 0.875}, "tracking": {"memory": 7}}
+    )
+    assert isinstance(task, Vis)
+    assert (task.settings.conf, task.settings.covered, task.tracking.memory) == (0.25, 0.875, 7)
+    with pytest.raises(UsageError, match=r"--set evs\.radius has no effect on --task vis"):
+        make_task("vis", queries, head, None, settings={"evs": {"radius": 3}})
 
 
 def test_where_the_file_says_nothing_any_head_may_answer(taught: Checkpoint) -> None:

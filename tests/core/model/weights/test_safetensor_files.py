@@ -80,10 +80,10 @@ def test_a_header_made_to_exhaust_is_refused_at_once_and_without_memory(tmp_path
     else:
         count = int(kind.split()[0].replace(",", ""))
         with_header(path, {f"t{i}": entry(i, i + 1, [1], "U8") for i in range(count)}, bytes(count))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ModelError, match=r"wanted at most"):
         read_header(path)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     tracemalloc.start()
     with pytest.raises(ModelError):
         read_header(path)
