@@ -138,6 +138,8 @@ class TrackSettings(Settings):
     """Identity between clips: S = (1 − λ)·cos(q, q') + λ·cos(H, H') (GvSEG §3.2); λ = 0 is MinVIS."""
 
     shape_weight: float = Field(default=0.25, ge=0, le=1)  # λ, for weights without a learnt projection
+    # Share of being where a steady way would lead; None is 0.3 where the projection of shapes has been learnt, else 0.
+    motion_weight: float | None = Field(default=None, ge=0, le=1)
     match_threshold: float = Field(default=0.2, ge=-1, le=1)  # less alike than this is not the same object
     # Likewise, of an object that was out of sight; None is 0.7, or 0.4 where the projection of shapes has been learnt.
     return_threshold: float | None = Field(default=None, ge=-1, le=1)

@@ -301,6 +301,7 @@ class Proposals:
     render: Callable[[Sequence[int]], list[tuple[Rle | None, ...]]]
     """Kept queries → for each, T masks at source size; None where empty. Where a task lets no two regions share a
     pixel, the queries asked for together divide it among themselves."""
+    places: Tensor | None = None  # (rows, T, 3) x, y of each mask's centre and its area, in source pixels; NaN: no mask
     fit: Tensor | None = None  # (N, Q) how well each query fits each exemplar of the clip's first frame; evs alone
 
 

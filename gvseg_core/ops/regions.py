@@ -65,6 +65,23 @@ def point_weights(point: tuple[float, float], grid: Grid, radius: float = 1.0) -
     return box_weights((x - rx, y - ry, x + rx, y + ry), grid)
 
 
+def centres(masks: Tensor, grid: Grid) -> Tensor:
+    """Where masks lie.
+
+    Args:
+        masks: (N, T, h, w) bool, on the cells of `grid`.
+        grid: how they lie over the picture.
+
+    Returns:
+        (N, T, 3) float32 on the CPU: x, y of the centre in source pixels, and the area in these; NaN, NaN, 0: empty.
+    """
+    rows, columns = masks.sum(3).cpu().double(), masks.sum(2).cpu().double()
+    y, x = ((edges[1:] + edges[:-1]) / 2 for edges in (grid.edges(0), grid.edges(1)))
+    area = rows.sum(2)
+    cell = grid.edges(0)[1] * grid.edges(1)[1]
+    return torch.stack([columns @ x / area, rows @ y / area, area * cell], dim=-1).float()
+
+
 def _overlap(edges: Tensor, others: Tensor) -> Tensor:
     """(n, m) length that each of n intervals shares with each of m."""
     low = torch.maximum(edges[:-1, None], others[None, :-1])

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gvseg_core.config import Settings, TrackSettings
-from gvseg_core.ops.regions import Grid
+from gvseg_core.ops.regions import Grid, centres
 from gvseg_core.track.association import Cues
+from gvseg_core.track.tracker import motion_weight
 from gvseg_core.types import Clip, Features, Prediction, Proposals, Queries, Rle, TaskName, Tracker, Vocabulary
 
 LEARNED = "learned"
@@ -55,6 +56,11 @@ class BaseTask(ABC, Generic[S]):
     def needs_descriptors(self) -> bool:
         """Whether its tracker looks at shape and position."""
         return self.cues.use_descriptors
+
+    @property
+    def follows_motion(self) -> bool:
+        """Whether its tracker looks at where things are and how they move."""
+        return motion_weight(self.tracking, self.cues) > 0
 
     @property
     def looks_back(self) -> bool:
@@ -113,9 +119,11 @@ def propose(
     class_ids: Sequence[int],
     scores: Sequence[float],
     render: Render,
+    *,
+    grid: Grid | None = None,
     fit: Tensor | None = None,
 ) -> Proposals:
-    """Decisions, with all of the prediction that trackers look at, on the CPU."""
+    """Decisions, with all of the prediction that trackers look at, on the CPU; with a `grid`, where masks lie on it."""
     descriptors = prediction.descriptors
     return Proposals(
         class_logits=class_logits_of(prediction),
@@ -125,5 +133,6 @@ def propose(
         class_ids=tuple(class_ids),
         scores=tuple(scores),
         render=render,
+        places=None if grid is None else centres(mask_logits_of(prediction, rows) > 0, grid),
         fit=fit,
     )

@@ -170,7 +170,7 @@ class Evs(BaseTask[EvsSettings]):
             return [tuple(masks.get(n) for masks in frames) for n, _ in enumerate(rows, start=1)]
 
         num = len(scores)
-        return propose(prediction, range(num), [0] * num, scores.tolist(), render, fit)
+        return propose(prediction, range(num), [0] * num, scores.tolist(), render, fit=fit)
 
     def _carried_on(self, prediction: Prediction, clip: Clip, memory: ExemplarTracker, grid: Grid) -> Prediction:
         """The same with masks that also say where the pixels of the frames before have gone.

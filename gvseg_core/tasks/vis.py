@@ -54,14 +54,15 @@ class Vis(BaseTask[VisSettings]):
             masks = iter(instance_masks(logits.flatten(0, 1), grid))
             return [tuple(next(masks) for _ in clip.frames) for _ in rows]
 
-        return propose(prediction, rows, class_ids[rows].tolist(), scores[rows].tolist(), render)
+        seen = grid if self.follows_motion else None
+        return propose(prediction, rows, class_ids[rows].tolist(), scores[rows].tolist(), render, grid=seen)
 
     def _distinct(self, prediction: Prediction, rows: list[int], scores: Tensor) -> list[int]:
         """`rows` without those that show what better ones show already.
 
-        Several cells of the grid lie on one object, and nothing but chance says in training which of their queries
-        answers for it; learnt queries have places and habits of their own. Better is what is surer of its class and of
-        its pixels, and larger: of a part and the whole the whole is wanted, and the part is often the surer one.
+        Several cells of the grid lie on one object, and in training each of their queries answers for it at times;
+        learnt queries have places and habits of their own. Better is what is surer of its class and of its pixels, and
+        larger: of a part and the whole the whole is wanted, and the part is often the surer one.
         """
         probs = mask_logits_of(prediction, rows).float().sigmoid().flatten(1).cpu()
         masks = probs > 0.5

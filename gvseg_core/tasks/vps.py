@@ -67,7 +67,8 @@ class Vps(BaseTask[VpsSettings]):
 
         shown = [region for region in regions if region.row in labels]
         rows, classes = [region.row for region in shown], [region.class_id for region in shown]
-        return propose(prediction, rows, classes, [region.score for region in shown], render)
+        grid = grid_of(prediction, clip) if self.follows_motion else None
+        return propose(prediction, rows, classes, [region.score for region in shown], render, grid=grid)
 
     def _share_out(
         self, kept: Sequence[Region], prediction: Prediction, clip: Clip

@@ -26,9 +26,9 @@ from gvseg_core.types import Features
 
 
 def settings_of(task: str) -> dict[str, dict[str, float]]:
-    """No shapes but where the network has learnt their projection; queries alone, without pixels carried over."""
+    """The paper's ideas alone: no motion, no pixels carried over, shapes only where their projection has been learnt."""
     own = {"evs": {"propagation": 0.0}} if task == "evs" else {}
-    return {"tracking": {"shape_weight": 0.0}, **own}
+    return {"tracking": {"shape_weight": 0.0, "motion_weight": 0.0}, **own}
 
 
 @dataclass(frozen=True, slots=True)

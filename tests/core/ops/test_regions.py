@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gvseg_core.ops.regions import Grid, box_weights, mask_weights, point_weights
+from gvseg_core.ops.regions import Grid, box_weights, centres, mask_weights, point_weights
 
 # A source of 48 × 80 shrunk to 24 × 40 and padded to 32 × 64: a cell is 8 × 8 input pixels, 16 × 16 of the source.
 GRID = Grid(cells=(4, 8), padded_size=(32, 64), input_size=(24, 40), source_size=(48, 80))
@@ -70,3 +70,16 @@ def test_a_mask_must_fit_and_show_something():
         mask_weights(torch.ones(2, 2, dtype=torch.bool), GRID)
     with pytest.raises(ValueError, match="the mask is empty"):
         mask_weights(torch.zeros(48, 80, dtype=torch.bool), GRID)
+
+
+def test_a_centre_and_an_area_are_in_pixels_of_the_source():
+    """Cells of 4 × 4 input pixels are 8 × 8 of the source here: 3 of them in the second row, and 1 in the last."""
+    grid = Grid((4, 6), (16, 24), (16, 20), (32, 40))
+    masks = torch.zeros(2, 2, 4, 6, dtype=torch.bool)
+    masks[0, 0, 1, 2:5] = True
+    masks[1, 1, 3, 0] = True
+    found = centres(masks, grid)
+    assert found[0, 0].tolist() == [28.0, 12.0, 3 * 64]
+    assert found[1, 1].tolist() == [4.0, 28.0, 64.0]
+    assert found[0, 1].isnan().tolist() == [True, True, False]
+    assert found[1, 0, 2] == 0
