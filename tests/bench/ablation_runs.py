@@ -26,7 +26,7 @@ from gvseg_core.types import Features
 
 
 def settings_of(task: str) -> dict[str, dict[str, float]]:
-    """The paper's ideas alone: no motion, no pixels carried over, shapes only where their projection has been learnt."""
+    """The paper's ideas alone: no motion, no pixels carried over, shapes only where the network has learnt them."""
     own = {"evs": {"propagation": 0.0}} if task == "evs" else {}
     return {"tracking": {"shape_weight": 0.0, "motion_weight": 0.0}, **own}
 
