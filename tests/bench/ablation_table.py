@@ -123,7 +123,7 @@ def draw(runs: Sequence[Run], names: Sequence[str], path: Path) -> None:
                 axes.bar(place, statistics.mean(known), color=f"C{place}", alpha=0.35, width=0.7)
                 axes.scatter([place] * len(known), known, color=f"C{place}", s=14, zorder=3)
         axes.set_title(f"{column} (less is better)" if column == SWITCHES else column, fontsize=9)
-        axes.set_xticks(range(len(names)), names, fontsize=7)
+        axes.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names], fontsize=7)
         axes.tick_params(axis="y", labelsize=7)
         axes.grid(axis="y", alpha=0.3)
     figure.savefig(path, dpi=110)
