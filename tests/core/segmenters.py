@@ -30,12 +30,17 @@ NO_THRESHOLDS = TrackSettings(match_threshold=-1.0, birth_score=0.0)
 def make_segmenter(
     task: str, *, source: str = "task", spa: bool = True, clip_length: int = 3, dtype: torch.dtype = torch.float32
 ) -> Segmenter:
-    """The smallest preset with random weights, on a task that keeps whatever it finds."""
+    """The smallest preset with random weights, on a task that keeps whatever it finds; queries know their places."""
     torch.manual_seed(0)
     preset = load_preset("tiny")
-    queries = preset.model.queries.model_copy(update={"source": source, "spa": spa})
-    settings = preset.model.model_copy(update={"queries": queries, "clip_length": clip_length})
-    network = Network(settings, {CLASSES.name: len(CLASSES)}).prepare_for_inference(dtype)
+    queries = preset.model.queries.model_copy(update={"source": source, "spa": spa, "placed": True})
+    pixels = preset.model.pixel_decoder.model_copy(update={"mask_waves": 2})
+    settings = preset.model.model_copy(update={"queries": queries, "pixel_decoder": pixels, "clip_length": clip_length})
+    network = Network(settings, {CLASSES.name: len(CLASSES)})
+    if source == "task":
+        for linear in (network.decoder.mask_reach, network.decoder.mask_shift):  # which start at zero
+            torch.nn.init.normal_(linear.weight, std=0.1)
+    network.prepare_for_inference(dtype)
     code = network.decoder.shape_position
     projection = None if code is None else code.weight
     made = TASKS[task](network.queries, CLASSES, EVERYTHING[task], NO_THRESHOLDS, projection)  # type: ignore[arg-type]

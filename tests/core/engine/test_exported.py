@@ -48,17 +48,19 @@ class PlainGraph:
 
 
 def settings_of(source: str, *, spa: bool, clip_length: int = 3) -> ModelSettings:
-    queries = TINY.queries.model_copy(update={"source": source, "spa": spa})
-    return TINY.model_copy(update={"queries": queries, "clip_length": clip_length})
+    queries = TINY.queries.model_copy(update={"source": source, "spa": spa, "placed": True})
+    pixels = TINY.pixel_decoder.model_copy(update={"mask_waves": 2})
+    return TINY.model_copy(update={"queries": queries, "pixel_decoder": pixels, "clip_length": clip_length})
 
 
 def checkpoint_of(settings: ModelSettings) -> Checkpoint:
-    """Random weights, the projection of shapes and positions among them (it starts from 0)."""
+    """Random weights, those among them that start from 0: of shapes and positions, and of places in masks."""
     checkpoint = make_checkpoint(settings, short_side=64)
-    name = "decoder.shape_position.weight"
-    if name in checkpoint.state:
-        chance = torch.Generator().manual_seed(1)
-        checkpoint.state[name] = torch.randn(checkpoint.state[name].shape, generator=chance)
+    for part, scale in (("shape_position", 1.0), ("mask_reach", 0.1), ("mask_shift", 0.1)):
+        name = f"decoder.{part}.weight"
+        if name in checkpoint.state:
+            chance = torch.Generator().manual_seed(1)
+            checkpoint.state[name] = scale * torch.randn(checkpoint.state[name].shape, generator=chance)
     return checkpoint
 
 
