@@ -72,7 +72,7 @@ def new_network(
     if whole is not None:
         fits = {name: tensor for name, tensor in fits.items() if not _other_classes(name, whole, vocabularies)}
     missing = [name for name in own if name not in fits and (whole is not None or name.startswith("backbone."))]
-    more = _blocks_without(network, fits)
+    more = _blocks_without(network, given)
     wrong = [name for name in missing if not name.startswith((*RENEWED, "backbone.norm", *more))]
     if wrong and not allow_partial:
         looks = f"; it is {describe(whole.settings, whole.heads)}" if whole is not None else ""
