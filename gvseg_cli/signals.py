@@ -20,6 +20,11 @@ STOPPING = "gvseg: stopping: {doing} (once more: stop at once)\n"
 WIPE_LINE = b"\r\x1b[K"
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Caught as any other. Of one of exactly that type which has ever left an `exec`, caught or not, `python -m` makes a
+    death by the signal in the end."""
+
+
 class Interrupts:
     """Handles SIGINT and SIGTERM while it is open; what the parent process had set to be ignored stays ignored."""
 
@@ -69,7 +74,7 @@ class Interrupts:
     def _handle(self, number: int, _: FrameType | None) -> None:
         again, self._number = self._number is not None, self._number or number
         if self._give_up is None:
-            raise KeyboardInterrupt
+            raise _Interrupted
         if again:
             try:
                 self._give_up()

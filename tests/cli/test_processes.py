@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -99,6 +100,24 @@ def test_a_signal_before_anything_is_written_says_so(words: list[str], tmp_path:
     found, err = ended(process)
     assert (found, err.splitlines()[-1]) == (130, "gvseg: interrupted; nothing was written"), err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_while_a_text_is_executed_is_no_other(tmp_path: Path) -> None:
+    """Modules that make data classes execute texts. Of a KeyboardInterrupt that has once left an `exec`, `python -m`
+    makes a death by the signal in the end, whoever caught it."""
+    code = """
+from gvseg_cli.console import Console
+from gvseg_cli.signals import Interrupts
+with Interrupts(Console([])) as interrupts:
+    try:
+        exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    except KeyboardInterrupt:
+        raise SystemExit(interrupts.exit_code)
+"""
+    (tmp_path / "interrupted.py").write_text(code)
+    words = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(words, cwd=tmp_path, check=False, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 def test_a_killed_run_harms_nothing_and_the_next_one_goes_on(words: list[str], tmp_path: Path) -> None:
