@@ -7,7 +7,8 @@ like what some cells of the frames before showed, and whose were those? What we 
 - where nothing of an object is left among the pixels it is for its query alone to find it again, if it is worth that;
 - of earlier frames, the one on which an exemplar was given last is never forgotten, as nothing on it is a guess; of the
   others the latest are remembered. An exemplar begins all anew, because frames before it cannot tell a new object from
-  what is none.
+  what is none;
+- of two that look alike and have passed each other, `Encounters` says which is which.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import torch
 from torch import Tensor
 
 from gvseg_core.ops.propagation import Labelled, propagate
+from gvseg_core.ops.regions import Grid, centres
+from gvseg_core.track.encounters import Encounters
 
 _LATEST = 2  # frames
 _SURE = 0.02  # the least share of each object, and of nobody, that pixels or a query speak of: either may be wrong
@@ -35,6 +38,7 @@ class PixelMemory:
         self._first: Labelled | None = None
         self._latest: deque[Labelled] = deque(maxlen=_LATEST)
         self._worth: list[float] = []  # of each row's query, 0 … 1
+        self._encounters = Encounters()
 
     def follow(self, looks: Tensor, logits: Tensor, given: Collection[int], covers: Mapping[int, Tensor]) -> Tensor:
         """Say where the objects are on one frame, and remember it.
@@ -59,8 +63,9 @@ class PixelMemory:
             masks = torch.stack(list(covers.values())).to(shares)
             shares *= 1 - masks.sum(0).clamp(max=1)
             shares[list(covers)] = masks
-        self._keep(Labelled(looks, shares), anew=bool(given))
-        return mixed
+        order = self._settle(Labelled(looks, shares), given)
+        self._keep(Labelled(looks, shares[order]), anew=bool(given))
+        return mixed[order]
 
     def _judge(self, logits: Tensor, covers: Mapping[int, Tensor]) -> None:
         """What the queries of objects that are given by a mask are worth; others must be believed."""
@@ -85,6 +90,20 @@ class PixelMemory:
         is_left = carried.flatten(1).amax(1) >= _LEFT
         share = torch.where(is_left | (worth == 0), 1 - (1 - self._propagation) * worth, 0.0)
         return torch.lerp(logits[: len(carried)].clamp(-bound, bound), seen, share[:, None, None])
+
+    def _settle(self, frame: Labelled, given: Collection[int]) -> list[int]:
+        """For each row the row that is it; where these are two, they were taken for each other before, too."""
+        masks = frame.labels > 0.5
+        size = int(masks.shape[1]), int(masks.shape[2])
+        ways = centres(masks[:, None], Grid(size, size, size, size))[:, 0]  # in cells
+        for row in given:
+            inside = masks[row].to(frame.looks.dtype)
+            self._encounters.begin(row, ways[row], (frame.looks * inside).sum((1, 2)) / inside.sum())
+        order = self._encounters.settle(ways, given)
+        if order != sorted(order):
+            for known in self._latest:
+                known.labels[:] = known.labels[order]
+        return order
 
     def _keep(self, frame: Labelled, *, anew: bool) -> None:
         if anew or self._first is None:
