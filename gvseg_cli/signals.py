@@ -21,8 +21,8 @@ WIPE_LINE = b"\r\x1b[K"
 
 
 class _Interrupted(KeyboardInterrupt):
-    """Caught as any other. Of one of exactly that type which has ever left an `exec`, caught or not, `python -m` makes a
-    death by the signal in the end."""
+    """Caught like any other. Of one of exactly that type that has ever left an `exec`, caught or not, `python -m` makes
+    a death by the signal in the end."""
 
 
 class Interrupts:
