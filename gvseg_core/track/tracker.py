@@ -10,7 +10,7 @@ the last. What neither of them says, and we chose:
   returns elsewhere is less like itself: on rendered videos 0.3 to 0.5 gave the best AP (0.42; 0.38 at 0.7);
 - of two that look alike, the one is meant that would be there if it went on as it went (`motion_weight`, where shape
   and place have been learnt to count; `track.motion`). On rendered videos, where two of eight objects look alike
-  and pass each other twice, `nano` has an AP of 58.7 (AP50 91.2) with 0.3, and of 47.1 (66.4) with 0;
+  and pass each other twice, `nano` has an AP of 60.7 (AP50 86.3) with 0.3, and of 53.4 (73.0) with 0;
 - what is remembered of an object is the running mean of its embeddings (`momentum`), but the last descriptor that shows
   it: looks change slowly, places do not;
 - a new object needs more confidence (`birth_score`) than one that is followed (the task's `conf`);
