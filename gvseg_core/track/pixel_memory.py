@@ -92,7 +92,8 @@ class PixelMemory:
         return torch.lerp(logits[: len(carried)].clamp(-bound, bound), seen, share[:, None, None])
 
     def _settle(self, frame: Labelled, given: Collection[int]) -> list[int]:
-        """For each row the row that is it; where these are two, they were taken for each other before, too."""
+        """For each row the row whose labels are its own. Rows that are taken for each other now were so on the frames
+        before, too; those are put right."""
         masks = frame.labels > 0.5
         size = int(masks.shape[1]), int(masks.shape[2])
         ways = centres(masks[:, None], Grid(size, size, size, size))[:, 0]  # in cells
