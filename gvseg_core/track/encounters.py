@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gvseg_core.track.motion import Motion, Place, gone_on
 
-_ALIKE = 0.1  # half the squared distance of two looks; that of rendered look-alikes is 0.02 to 0.07, of others over 0.4
+_ALIKE = 0.1  # half the squared distance of two looks: of look-alikes 0.02 to 0.07, of others 0.39 on (four videos)
 _APART = 0.5  # of the sum of two radii: nearer than this to each other, neither has a side
 _TURNED = -0.3  # cosine of where one is found of the other and where it should be; below this they have changed sides
 _LONGEST = 12  # frames
