@@ -93,6 +93,22 @@ def test_what_is_given_is_no_guess_and_begins_anew() -> None:
     assert all(encounters.settle(ways(*places), ()) == [0, 1] for places in found[7:])
 
 
+def test_given_again_it_is_what_was_given_last() -> None:
+    encounters = met((0, 0), (60, 3))
+    encounters.begin(1, ways((60, 3))[0], -LOOK)
+    assert all(encounters.settle(ways(*places), ()) == [0, 1] for places in passing(5, names_stay=False))
+
+
+def test_given_again_they_have_only_just_met() -> None:
+    encounters = met((0, 0), (60, 3))
+    for _ in range(13):
+        encounters.settle(ways((28, 0), (32, 3)), ())
+    encounters.begin(0, ways((26, 0))[0], LOOK)
+    assert encounters.settle(ways((26, 0), (34, 0)), {0}) == [0, 1]
+    encounters.begin(1, ways((34, 0))[0], LOOK)
+    assert encounters.settle(ways((34, 0), (26, 0)), ()) == SWAPPED
+
+
 def test_of_three_look_alikes_the_two_that_met_are_named_anew() -> None:
     encounters = met((0, 0), (60, 3))
     encounters.begin(2, ways((30, 80))[0], LOOK)
